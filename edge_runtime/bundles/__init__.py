@@ -1,0 +1,1 @@
+"""What a model bundle is and how it is proved whole."""

@@ -1,0 +1,49 @@
+"""Where threads meet: the newest frame of every source wins, older ones are dropped and counted."""
+
+from __future__ import annotations
+
+import threading
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Latest(Generic[T]):
+    """One slot per source, emptied in the order in which the sources filled theirs, so none starves another."""
+
+    def __init__(self) -> None:
+        self._slots: dict[str, T] = {}
+        self._changed = threading.Condition()
+        self._closed = False
+        self._dropped = 0
+
+    @property
+    def dropped(self) -> int:
+        """Return how many items were overwritten before anyone took them."""
+        return self._dropped
+
+    def put(self, source: str, item: T, *, wait_s: float = 0.0) -> None:
+        """Put `item` in the slot of `source`, waiting up to `wait_s` for it to be free, then overwriting."""
+        with self._changed:
+            if wait_s > 0:
+                self._changed.wait_for(lambda: self._closed or source not in self._slots, timeout=wait_s)
+            if source in self._slots:
+                self._dropped += 1
+            self._slots[source] = item
+            self._changed.notify_all()
+
+    def get(self, timeout_s: float) -> T | None:
+        """Take the item that has waited longest, or None after `timeout_s` or once closed and empty."""
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._slots) or self._closed, timeout=timeout_s)
+            if not self._slots:
+                return None
+            item = self._slots.pop(next(iter(self._slots)))
+            self._changed.notify_all()
+            return item
+
+    def close(self) -> None:
+        """Wake every waiter; what is in the slots can still be taken."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()

@@ -1,0 +1,1 @@
+"""Arrays in, meaning out: one class per model, one verb each."""

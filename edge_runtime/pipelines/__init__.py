@@ -1,0 +1,1 @@
+"""Where a thing becomes another thing: frames into events, sound into questions, questions into answers."""

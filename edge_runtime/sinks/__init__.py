@@ -1,0 +1,1 @@
+"""The world hears: every event to every sink."""

@@ -1,0 +1,1 @@
+"""What the box can answer by itself: one file per skill."""

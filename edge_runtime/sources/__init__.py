@@ -1,0 +1,1 @@
+"""The world comes in: cameras, microphones and their replays from disk."""

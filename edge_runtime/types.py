@@ -1,0 +1,108 @@
+"""What walks through the house; these types know nothing of the outside."""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image: TypeAlias = NDArray[np.uint8]
+"""RGB picture, uint8, shape (height, width, 3)."""
+
+Vector: TypeAlias = NDArray[np.float32]
+"""Embedding in the joint space, float32, shape (384,), unit length."""
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""x0, y0, x1, y1 as fractions of the picture's width and height, 0 to 1."""
+
+SAMPLE_RATE_HZ = 16_000
+EMBEDDING_SIZE = 384
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture from one camera; `at` is monotonic seconds."""
+
+    source: str
+    at: float
+    image: Image
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChunk:
+    """A stretch of sound: float32 mono in -1 to 1 at 16 kHz, shape (n,); `at` is the time of its first sample."""
+
+    source: str
+    at: float
+    samples: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One object in a picture; `score` is a calibrated probability."""
+
+    label: str
+    score: float
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one look at one frame found."""
+
+    source: str
+    at: float
+    detections: tuple[Detection, ...]
+    embedding: Vector | None = None
+    anomaly: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something to be answered, with what was seen and heard as it was asked."""
+
+    text: str
+    source: str
+    at: float
+    frame: Frame | None = None
+    chunk: AudioChunk | None = None
+
+
+class Origin(enum.StrEnum):
+    """Who answered."""
+
+    LOCAL = "local"
+    CLOUD = "cloud"
+    ABSTAINED = "abstained"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The reply to a question; `confidence` is the calibrated probability that `text` is right."""
+
+    text: str
+    confidence: float
+    origin: Origin
+    cost_usd: float = 0.0
+    elapsed_s: float = 0.0
+
+
+def new_id() -> str:
+    """Return an id that no other event has, the same through retries, restarts and every sink."""
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something worth telling; `data` holds JSON values only and `at` is monotonic seconds."""
+
+    kind: str
+    source: str
+    at: float
+    data: Mapping[str, object]
+    id: str = field(default_factory=new_id)
