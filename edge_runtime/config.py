@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from edge_runtime.errors import ConfigError
+from edge_runtime.settings_file import read_settings
 
-Fraction = tuple[float, float]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = tuple[Share, Share]
 
 
 class Section(BaseModel):
@@ -25,19 +29,25 @@ class Section(BaseModel):
 class DeviceSettings(Section):
     """This box."""
 
-    name: str = Field("edge", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Name in MQTT topics and Home Assistant.")
-    data_dir: Path = Field(Path("~/.local/share/edge-runtime"), description="Folder for the event spool and the spending record.")
-    threads: int = Field(2, ge=1, le=64, description="CPU threads for one model run.")
+    name: str = Field(
+        default="edge", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Name in MQTT topics and Home Assistant."
+    )
+    data_dir: Path = Field(
+        default=Path("~/.local/share/edge-runtime"), description="Folder for the event spool and the spending record."
+    )
+    threads: int = Field(default=2, ge=1, le=64, description="CPU threads for one model run.")
 
 
 class ZoneSettings(Section):
     """A region of a camera's picture."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Name in the events.")
-    polygon: tuple[Fraction, ...] = Field(min_length=3, description="Corners [x, y] as fractions of the picture, 0 to 1.")
-    labels: tuple[str, ...] = Field((), description="Only these objects count; empty means all.")
-    dwell_s: float = Field(0.0, ge=0, description="Seconds an object must stay before it counts.")
-    cooldown_s: float = Field(10.0, ge=0, description="Seconds before the same zone and label may alert again.")
+    polygon: tuple[Fraction, ...] = Field(
+        min_length=3, description="Corners [x, y] as fractions of the picture, 0 to 1."
+    )
+    labels: tuple[str, ...] = Field(default=(), description="Only these objects count; empty means all.")
+    dwell_s: float = Field(default=0.0, ge=0, description="Seconds an object must stay before it counts.")
+    cooldown_s: float = Field(default=10.0, ge=0, description="Seconds before the same zone and label may alert again.")
 
 
 class LineSettings(Section):
@@ -46,100 +56,135 @@ class LineSettings(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Name in the events.")
     start: Fraction = Field(description="One end [x, y] as fractions of the picture.")
     end: Fraction = Field(description="The other end [x, y].")
-    labels: tuple[str, ...] = Field((), description="Only these objects count; empty means all.")
+    labels: tuple[str, ...] = Field(default=(), description="Only these objects count; empty means all.")
 
 
 class CameraSettings(Section):
     """One camera."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Name in topics and events.")
-    url: str = Field(description="rtsp:// or http:// address, /dev/video0, a camera number, or a video or picture file.")
-    fps: float = Field(6.0, gt=0, le=60, description="Pictures a second handed to the model at most.")
-    realtime: bool = Field(False, description="Play a file at its own speed instead of as fast as it can be analysed.")
-    open_timeout_s: float = Field(10.0, gt=0, description="Seconds to wait for the first picture.")
-    read_timeout_s: float = Field(5.0, gt=0, description="Seconds without a picture before the camera is restarted.")
-    zones: tuple[ZoneSettings, ...] = Field((), description="Regions that raise events.")
-    lines: tuple[LineSettings, ...] = Field((), description="Lines that raise events when crossed.")
+    url: str = Field(
+        description="rtsp:// or http:// address, /dev/video0, a camera number, or a video or picture file."
+    )
+    fps: float = Field(default=6.0, gt=0, le=60, description="Pictures a second handed to the model at most.")
+    realtime: bool = Field(
+        default=False, description="Play a file at its own speed instead of as fast as it can be analysed."
+    )
+    open_timeout_s: float = Field(default=10.0, gt=0, description="Seconds to wait for the first picture.")
+    read_timeout_s: float = Field(
+        default=5.0, gt=0, description="Seconds without a picture before the camera is restarted."
+    )
+    zones: tuple[ZoneSettings, ...] = Field(default=(), description="Regions that raise events.")
+    lines: tuple[LineSettings, ...] = Field(default=(), description="Lines that raise events when crossed.")
 
 
 class MicrophoneSettings(Section):
     """One microphone."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Name in topics and events.")
-    device: str = Field("default", description="Sound device name or number, or a sound file.")
-    realtime: bool = Field(False, description="Play a file at its own speed instead of as fast as it can be analysed.")
+    device: str = Field(default="default", description="Sound device name or number, or a sound file.")
+    realtime: bool = Field(
+        default=False, description="Play a file at its own speed instead of as fast as it can be analysed."
+    )
 
 
 class VisionSettings(Section):
     """How pictures are looked at."""
 
-    bundle: Path | None = Field(None, description="Model bundle folder; omni-nano as shipped when not set.")
-    labels: tuple[str, ...] = Field((), description="Report only these objects; empty means all that the model knows.")
-    min_score: float | None = Field(None, ge=0, le=1, description="Score an object needs; the bundle's own thresholds when not set.")
-    motion_area: float = Field(0.002, ge=0, le=1, description="Fraction of the picture that must change to wake the model; 0 looks at every picture.")
-    refresh_s: float = Field(10.0, gt=0, description="Look again after this many seconds even without motion.")
-    confirm_frames: int = Field(3, ge=1, description="Sightings before a track is reported.")
-    lost_s: float = Field(2.0, gt=0, description="Seconds unseen before a track ends.")
+    bundle: Path | None = Field(default=None, description="Model bundle folder; omni-nano as shipped when not set.")
+    labels: tuple[str, ...] = Field(
+        default=(), description="Report only these objects; empty means all that the model knows."
+    )
+    min_score: float | None = Field(
+        default=None, ge=0, le=1, description="Score an object needs; the bundle's own thresholds when not set."
+    )
+    motion_area: float = Field(
+        default=0.002,
+        ge=0,
+        le=1,
+        description="Fraction of the picture that must change to wake the model; 0 looks at every picture.",
+    )
+    refresh_s: float = Field(default=10.0, gt=0, description="Look again after this many seconds even without motion.")
+    confirm_frames: int = Field(default=3, ge=1, description="Sightings before a track is reported.")
+    lost_s: float = Field(default=2.0, gt=0, description="Seconds unseen before a track ends.")
 
 
 class VoiceSettings(Section):
     """How speech is understood."""
 
-    sentences: Path | None = Field(None, description="Your own sentences: a YAML file or a folder of them, in Home Assistant's format.")
-    builtin_sentences: bool = Field(True, description="Also understand Home Assistant's own English sentences.")
-    areas: tuple[str, ...] = Field(("kitchen", "living room", "bedroom", "bathroom", "hall", "office"), description="Rooms of the home.")
-    names: tuple[str, ...] = Field(("kitchen light", "bedroom light", "lamp", "fan", "television", "coffee machine"), description="Devices of the home.")
-    speech_threshold: float = Field(0.5, gt=0, lt=1, description="Probability above which sound counts as speech.")
-    end_silence_s: float = Field(0.6, gt=0, description="Silence that ends an utterance.")
-    max_utterance_s: float = Field(10.0, gt=0, description="An utterance is cut here.")
-    min_confidence: float = Field(0.5, ge=0, le=1, description="A command heard with less confidence is not carried out.")
+    sentences: Path | None = Field(
+        default=None, description="Your own sentences: a YAML file or a folder of them, in Home Assistant's format."
+    )
+    builtin_sentences: bool = Field(default=True, description="Also understand Home Assistant's own English sentences.")
+    areas: tuple[str, ...] = Field(
+        default=("kitchen", "living room", "bedroom", "bathroom", "hall", "office"), description="Rooms of the home."
+    )
+    names: tuple[str, ...] = Field(
+        default=("kitchen light", "bedroom light", "lamp", "fan", "television", "coffee machine"),
+        description="Devices of the home.",
+    )
+    speech_threshold: float = Field(
+        default=0.5, gt=0, lt=1, description="Probability above which sound counts as speech."
+    )
+    end_silence_s: float = Field(default=0.6, gt=0, description="Silence that ends an utterance.")
+    max_utterance_s: float = Field(default=10.0, gt=0, description="An utterance is cut here.")
+    min_confidence: float = Field(
+        default=0.5, ge=0, le=1, description="A command heard with less confidence is not carried out."
+    )
 
 
 class AnsweringSettings(Section):
     """When the box answers by itself."""
 
-    local_threshold: float | None = Field(None, ge=0, le=1, description="Confidence needed to answer locally; the bundle's calibrated value when not set.")
-    timezone: str | None = Field(None, description="For example Europe/Berlin; the system's when not set.")
+    local_threshold: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Confidence needed to answer locally; the bundle's calibrated value when not set.",
+    )
+    timezone: str | None = Field(default=None, description="For example Europe/Berlin; the system's when not set.")
 
 
 class CloudSettings(Section):
     """Whom to ask when the box is not sure; nothing leaves the box while `enabled` is false."""
 
-    enabled: bool = Field(False, description="Allow questions to the cloud.")
-    base_url: str = Field("https://api.openai.com/v1", description="Any OpenAI-compatible endpoint.")
-    model: str = Field("gpt-4o-mini", description="Model name at that endpoint.")
-    send_pictures: bool = Field(False, description="Allow the current picture to go with a question.")
-    timeout_s: float = Field(15.0, gt=0, description="Seconds for one attempt.")
-    attempts: int = Field(3, ge=1, le=10, description="Tries for one question.")
-    deadline_s: float = Field(30.0, gt=0, description="Seconds for all attempts of one question.")
-    max_output_tokens: int = Field(200, ge=1, description="Longest reply.")
-    usd_per_million_input: float = Field(0.15, ge=0, description="Price of a million input tokens.")
-    usd_per_million_output: float = Field(0.60, ge=0, description="Price of a million output tokens.")
-    picture_tokens: int = Field(2833, ge=0, description="Input tokens billed for one low-detail picture.")
-    usd_per_day: float = Field(0.10, ge=0, description="Money cap for a day, reserved before each call.")
+    enabled: bool = Field(default=False, description="Allow questions to the cloud.")
+    base_url: str = Field(default="https://api.openai.com/v1", description="Any OpenAI-compatible endpoint.")
+    model: str = Field(default="gpt-4o-mini", description="Model name at that endpoint.")
+    send_pictures: bool = Field(default=False, description="Allow the current picture to go with a question.")
+    timeout_s: float = Field(default=15.0, gt=0, description="Seconds for one attempt.")
+    attempts: int = Field(default=3, ge=1, le=10, description="Tries for one question.")
+    deadline_s: float = Field(default=30.0, gt=0, description="Seconds for all attempts of one question.")
+    max_output_tokens: int = Field(default=200, ge=1, description="Longest reply.")
+    usd_per_million_input: float = Field(default=0.15, ge=0, description="Price of a million input tokens.")
+    usd_per_million_output: float = Field(default=0.60, ge=0, description="Price of a million output tokens.")
+    picture_tokens: int = Field(default=2833, ge=0, description="Input tokens billed for one low-detail picture.")
+    usd_per_day: float = Field(default=0.10, ge=0, description="Money cap for a day, reserved before each call.")
 
 
 class MqttSettings(Section):
     """Where events go."""
 
-    enabled: bool = Field(True, description="Publish over MQTT.")
-    host: str = Field("127.0.0.1", description="Broker address.")
-    port: int = Field(1883, ge=1, le=65535, description="Broker port.")
-    username: str | None = Field(None, description="Broker user; the password is EDGE_MQTT_PASSWORD.")
-    tls: bool = Field(False, description="Encrypt, and check the broker's certificate.")
-    ca_file: Path | None = Field(None, description="Certificate authority file; the system's when not set.")
-    keepalive_s: int = Field(30, ge=5, le=3600, description="Seconds between signs of life.")
-    inflight: int = Field(20, ge=1, le=1000, description="Events sent and not yet acknowledged, at most.")
-    spool_events: int = Field(100_000, ge=1, description="Events kept on disk at most; beyond it the oldest go and are counted.")
-    spool_mb: int = Field(64, ge=1, description="Disk space of the event spool at most.")
-    embedded_broker: bool = Field(False, description="Start a broker on loopback when none is reachable.")
+    enabled: bool = Field(default=True, description="Publish over MQTT.")
+    host: str = Field(default="127.0.0.1", description="Broker address.")
+    port: int = Field(default=1883, ge=1, le=65535, description="Broker port.")
+    username: str | None = Field(default=None, description="Broker user; the password is EDGE_MQTT_PASSWORD.")
+    tls: bool = Field(default=False, description="Encrypt, and check the broker's certificate.")
+    ca_file: Path | None = Field(default=None, description="Certificate authority file; the system's when not set.")
+    keepalive_s: int = Field(default=30, ge=5, le=3600, description="Seconds between signs of life.")
+    inflight: int = Field(default=20, ge=1, le=1000, description="Events sent and not yet acknowledged, at most.")
+    spool_events: int = Field(
+        default=100_000, ge=1, description="Events kept on disk at most; beyond it the oldest go and are counted."
+    )
+    spool_mb: int = Field(default=64, ge=1, description="Disk space of the event spool at most.")
+    embedded_broker: bool = Field(default=False, description="Start a broker on loopback when none is reachable.")
 
 
 class HomeAssistantSettings(Section):
     """How Home Assistant finds this box."""
 
-    enabled: bool = Field(True, description="Announce cameras and sensors.")
-    prefix: str = Field("homeassistant", description="Home Assistant's discovery prefix.")
+    enabled: bool = Field(default=True, description="Announce cameras and sensors.")
+    prefix: str = Field(default="homeassistant", description="Home Assistant's discovery prefix.")
 
 
 class Secrets(BaseSettings):
@@ -147,21 +192,115 @@ class Secrets(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="EDGE_", frozen=True, extra="ignore")
 
-    cloud_api_key: SecretStr | None = Field(None, description="EDGE_CLOUD_API_KEY: key of the cloud endpoint.")
-    mqtt_password: SecretStr | None = Field(None, description="EDGE_MQTT_PASSWORD: password of the MQTT broker.")
+    cloud_api_key: SecretStr | None = Field(default=None, description="Key of the cloud endpoint.")
+    mqtt_password: SecretStr | None = Field(default=None, description="Password of the MQTT broker.")
 
 
 class Settings(Section):
     """All settings of one box."""
 
-    device: DeviceSettings = DeviceSettings()
-    cameras: tuple[CameraSettings, ...] = ()
-    microphones: tuple[MicrophoneSettings, ...] = ()
-    vision: VisionSettings = VisionSettings()
-    voice: VoiceSettings = VoiceSettings()
-    answering: AnsweringSettings = AnsweringSettings()
-    cloud: CloudSettings = CloudSettings()
-    mqtt: MqttSettings = MqttSettings()
-    homeassistant: HomeAssistantSettings = HomeAssistantSettings()
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much goes to the log.")
+    device: DeviceSettings = Field(default=DeviceSettings(), description="This box.")
+    cameras: tuple[CameraSettings, ...] = Field(default=(), description="The cameras.")
+    microphones: tuple[MicrophoneSettings, ...] = Field(default=(), description="The microphones.")
+    vision: VisionSettings = Field(default=VisionSettings(), description="How pictures are looked at.")
+    voice: VoiceSettings = Field(default=VoiceSettings(), description="How speech is understood.")
+    answering: AnsweringSettings = Field(default=AnsweringSettings(), description="When the box answers by itself.")
+    cloud: CloudSettings = Field(default=CloudSettings(), description="Whom to ask when the box is not sure.")
+    mqtt: MqttSettings = Field(default=MqttSettings(), description="Where events go.")
+    homeassistant: HomeAssistantSettings = Field(
+        default=HomeAssistantSettings(), description="How Home Assistant finds it."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="How much goes to the log."
+    )
     secrets: Secrets = Field(default_factory=Secrets, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _secrets_stay_out_of_files(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "secrets" in data and not isinstance(data["secrets"], Secrets):
+            raise ValueError("secrets are read from EDGE_* environment variables, never from a file")
+        return data
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [*(camera.name for camera in self.cameras), *(microphone.name for microphone in self.microphones)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two sources are called {twice[0]!r}; give each its own name")
+        return self
+
+    @classmethod
+    def load(cls, path: Path | None) -> Settings:
+        """Read a YAML or TOML file, or the defaults for None; paths in it are relative to the file.
+
+        Raises:
+            ConfigError: the file is missing, is not YAML or TOML, or holds a wrong key or value.
+        """
+        if path is None:
+            return cls()
+        try:
+            return cls.model_validate(read_settings(path))
+        except ValidationError as error:
+            raise ConfigError(f"{path}: {_explain_error(error)}") from None
+
+
+def _explain_error(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {key!r}{_nearest(first['loc'])}; see 'edge-runtime config --explain'"
+    reason = first["msg"].removeprefix("Value error, ")
+    if not key:
+        return reason
+    if first["type"] == "missing":
+        return f"{key} is missing; see 'edge-runtime config --explain'"
+    return f"{key} is {_safe(first['input'])}: {reason[0].lower()}{reason[1:]}"
+
+
+def _safe(value: object) -> str:
+    """Show a wrong value without the passwords that addresses may hold."""
+    if isinstance(value, (dict, list, tuple)):
+        return f"a {type(value).__name__}"
+    return re.sub(r"://[^/@\s]*@", "://***@", repr(value))
+
+
+def _nearest(loc: tuple[int | str, ...]) -> str:
+    section: Any = Settings
+    for part in loc[:-1]:
+        if isinstance(part, str):
+            section = _section_of(section.model_fields[part].annotation) or section
+    close = difflib.get_close_matches(str(loc[-1]), list(section.model_fields), n=1, cutoff=0.5)
+    known = ", ".join(name for name in section.model_fields if name != "secrets")
+    nearest = ".".join(str(part) for part in (*loc[:-1], *close))
+    return f"; did you mean {nearest!r}?" if close else f"; known here: {known}"
+
+
+def _section_of(annotation: Any) -> type[BaseModel] | None:
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
+
+
+def explain(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield (key, default, description) of every setting, secrets as their environment variables."""
+    for name, field in section.model_fields.items():
+        inner = _section_of(field.annotation)
+        many = "[]" if str(field.annotation).startswith("tuple") else ""
+        if inner is Secrets:
+            for secret, secret_field in Secrets.model_fields.items():
+                yield f"EDGE_{secret.upper()}", "", str(secret_field.description)
+        elif inner:
+            yield from explain(inner, f"{prefix}{name}{many}.")
+        else:
+            default = "required" if field.is_required() else _shown(field.default)
+            yield prefix + name, default, str(field.description)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(str(item) for item in value) + "]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
