@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from edge_runtime.errors import ConfigError
 from edge_runtime.settings_file import read_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from edge_runtime.settings_help import explain_error
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = tuple[Share, Share]
@@ -242,65 +238,4 @@ class Settings(Section):
         try:
             return cls.model_validate(read_settings(path))
         except ValidationError as error:
-            raise ConfigError(f"{path}: {_explain_error(error)}") from None
-
-
-def _explain_error(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"unknown key {key!r}{_nearest(first['loc'])}; see 'edge-runtime config --explain'"
-    reason = first["msg"].removeprefix("Value error, ")
-    if not key:
-        return reason
-    if first["type"] == "missing":
-        return f"{key} is missing; see 'edge-runtime config --explain'"
-    return f"{key} is {_safe(first['input'])}: {reason[0].lower()}{reason[1:]}"
-
-
-def _safe(value: object) -> str:
-    """Show a wrong value without the passwords that addresses may hold."""
-    if isinstance(value, (dict, list, tuple)):
-        return f"a {type(value).__name__}"
-    return re.sub(r"://[^/@\s]*@", "://***@", repr(value))
-
-
-def _nearest(loc: tuple[int | str, ...]) -> str:
-    section: Any = Settings
-    for part in loc[:-1]:
-        if isinstance(part, str):
-            section = _section_of(section.model_fields[part].annotation) or section
-    close = difflib.get_close_matches(str(loc[-1]), list(section.model_fields), n=1, cutoff=0.5)
-    known = ", ".join(name for name in section.model_fields if name != "secrets")
-    nearest = ".".join(str(part) for part in (*loc[:-1], *close))
-    return f"; did you mean {nearest!r}?" if close else f"; known here: {known}"
-
-
-def _section_of(annotation: Any) -> type[BaseModel] | None:
-    for kind in (annotation, *get_args(annotation)):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return kind
-    return None
-
-
-def explain(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """Yield (key, default, description) of every setting, secrets as their environment variables."""
-    for name, field in section.model_fields.items():
-        inner = _section_of(field.annotation)
-        many = "[]" if str(field.annotation).startswith("tuple") else ""
-        if inner is Secrets:
-            for secret, secret_field in Secrets.model_fields.items():
-                yield f"EDGE_{secret.upper()}", "", str(secret_field.description)
-        elif inner:
-            yield from explain(inner, f"{prefix}{name}{many}.")
-        else:
-            default = "required" if field.is_required() else _shown(field.default)
-            yield prefix + name, default, str(field.description)
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "not set"
-    if isinstance(value, tuple):
-        return "[" + ", ".join(str(item) for item in value) + "]"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+            raise ConfigError(f"{path}: {explain_error(error, cls)}") from None
