@@ -54,6 +54,20 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What one pass of the model over one picture found.
+
+    `detections` reached their labels' thresholds, `unsure` did not but may keep a known track alive, and `presence`
+    is the calibrated probability per label that the picture holds at least one.
+    """
+
+    detections: tuple[Detection, ...]
+    unsure: tuple[Detection, ...]
+    presence: Mapping[str, float]
+    embedding: Vector
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What one look at one frame found."""
 

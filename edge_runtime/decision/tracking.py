@@ -1,0 +1,157 @@
+"""Boxes in, things with a stable identity out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from edge_runtime.types import Box, Detection
+
+_MATCH = 0.2
+_OTHER_LABEL = 0.5
+_BLEND = 0.5
+
+
+@dataclass(slots=True)
+class Track:
+    """One thing followed through the pictures of one camera; `box` is where it was last seen."""
+
+    number: int
+    box: Box
+    score: float
+    first_at: float
+    last_at: float
+    hits: int = 1
+    misses: int = 0
+    confirmed: bool = False
+    velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
+    votes: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """Return the label with the most score behind it."""
+        return max(self.votes, key=lambda label: self.votes[label])
+
+    @property
+    def anchor(self) -> tuple[float, float]:
+        """Return the middle of the box's lower edge, where the thing stands, as fractions of the picture."""
+        return (self.box[0] + self.box[2]) / 2, self.box[3]
+
+    def expected(self, at: float) -> NDArray[np.float64]:
+        """Return the box where the thing should be at `at` if it kept its speed, shape (4,)."""
+        return np.asarray(self.box) + self.velocity * min(at - self.last_at, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackChanges:
+    """What one picture changed: things that appeared, that are still there, and that are gone."""
+
+    new: tuple[Track, ...]
+    seen: tuple[Track, ...]
+    ended: tuple[Track, ...]
+
+
+class Tracker:
+    """Associates boxes with tracks: sure boxes first, then unsure ones keep known tracks alive (ByteTrack, 2022)."""
+
+    def __init__(self, confirm_frames: int, lost_s: float) -> None:
+        """Report a track after `confirm_frames` sightings and end it `lost_s` seconds after the last."""
+        self._confirm_frames = confirm_frames
+        self._lost_s = lost_s
+        self._count = 0
+        self.tracks: list[Track] = []
+
+    def update(self, at: float, sure: Sequence[Detection], unsure: Sequence[Detection] = ()) -> TrackChanges:
+        """Take the boxes of the picture at `at` (seconds) into account; only `sure` ones start a track."""
+        before = {track.number for track in self.tracks if track.confirmed}
+        left, unmatched = self._associate(at, self.tracks, sure)
+        left, _ = self._associate(at, left, unsure)
+        for track in left:
+            track.misses += 1
+        for detection in unmatched:
+            self._start(at, detection)
+        gone = [track for track in left if self._is_lost(track, at)]
+        self.tracks = [track for track in self.tracks if track not in gone]
+        seen = [track for track in self.tracks if track.confirmed and track.last_at == at]
+        return TrackChanges(
+            new=tuple(track for track in seen if track.number not in before),
+            seen=tuple(track for track in seen if track.number in before),
+            ended=tuple(track for track in gone if track.confirmed),
+        )
+
+    def finish(self) -> tuple[Track, ...]:
+        """End every track, as when a recording ends, and return those that had been reported."""
+        ended = tuple(track for track in self.tracks if track.confirmed)
+        self.tracks = []
+        return ended
+
+    def _associate(
+        self, at: float, tracks: Sequence[Track], detections: Sequence[Detection]
+    ) -> tuple[list[Track], list[Detection]]:
+        """Pair greedily by overlap, best first; return the tracks and the detections left over."""
+        if not tracks or not detections:
+            return list(tracks), list(detections)
+        scores = _overlap(
+            np.stack([track.expected(at) for track in tracks]), np.array([found.box for found in detections])
+        )
+        for row, track in enumerate(tracks):
+            for column, found in enumerate(detections):
+                if found.label not in track.votes:
+                    scores[row, column] *= _OTHER_LABEL
+        free_tracks, free_found = dict(enumerate(tracks)), dict(enumerate(detections))
+        for flat in np.argsort(scores, axis=None)[::-1]:
+            row, column = divmod(int(flat), len(detections))
+            if scores[row, column] < _MATCH:
+                break
+            if row in free_tracks and column in free_found:
+                self._extend(free_tracks.pop(row), at, free_found.pop(column))
+        return list(free_tracks.values()), list(free_found.values())
+
+    def _extend(self, track: Track, at: float, found: Detection) -> None:
+        passed = max(at - track.last_at, 1e-3)
+        moved = (np.asarray(found.box) - np.asarray(track.box)) / passed
+        track.velocity = moved if track.hits == 1 else (1 - _BLEND) * track.velocity + _BLEND * moved
+        track.box, track.last_at, track.misses = found.box, at, 0
+        track.score = max(track.score, found.score)
+        track.hits += 1
+        track.votes[found.label] = track.votes.get(found.label, 0.0) + found.score
+        track.confirmed = track.confirmed or track.hits >= self._confirm_frames
+
+    def _start(self, at: float, found: Detection) -> None:
+        self._count += 1
+        track = Track(self._count, found.box, found.score, at, at, confirmed=self._confirm_frames <= 1)
+        track.votes[found.label] = found.score
+        self.tracks.append(track)
+
+    def _is_lost(self, track: Track, at: float) -> bool:
+        """Count looks as well as seconds: an unwatched thing has not left; an unconfirmed one goes after two."""
+        if not track.confirmed:
+            return track.misses >= 2
+        return track.misses >= 2 and at - track.last_at >= self._lost_s
+
+
+def _overlap(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the generalised overlap of each pair in 0 to 1, shape (n, m).
+
+    Plain intersection over union is blind to near misses of fast things, so a missing overlap is replaced by
+    the closeness of the centres measured in box sizes.
+    """
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=2)
+    size, other_size = (np.prod(np.clip(b[:, 2:] - b[:, :2], 1e-6, None), axis=1) for b in (boxes, others))
+    union = size[:, None] + other_size[None, :] - shared
+    centre, other_centre = ((b[:, :2] + b[:, 2:]) / 2 for b in (boxes, others))
+    distance = np.linalg.norm(centre[:, None] - other_centre[None, :], axis=2)
+    reach = np.sqrt(np.minimum(size[:, None], other_size[None, :]))
+    similar = np.minimum(size[:, None], other_size[None, :]) / np.maximum(size[:, None], other_size[None, :])
+    near = np.clip(1 - distance / (2 * reach), 0, 1) * similar * 0.5
+    overlap: NDArray[np.float64] = np.maximum(shared / union, near)
+    return overlap

@@ -1,0 +1,27 @@
+"""The counters and histograms of this program, in Prometheus' base units."""
+
+from __future__ import annotations
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+_LATENCY_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
+
+
+class Metrics:
+    """What this process has done since it started; one object, handed to the rooms that count."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.registry = registry
+        self.frames = Counter("edge_frames", "Pictures taken from the cameras.", ["source"], registry=registry)
+        self.frames_dropped = Gauge(
+            "edge_frames_dropped", "Pictures overwritten before the model was free.", registry=registry
+        )
+        self.looks = Counter("edge_looks", "Pictures the model has seen.", ["source"], registry=registry)
+        self.events = Counter("edge_events", "Events accepted.", ["kind"], registry=registry)
+        self.answers = Counter("edge_answers", "Answers given.", ["origin"], registry=registry)
+        self.cloud_usd = Counter("edge_cloud_usd", "Money spent on the cloud.", registry=registry)
+        self.restarts = Counter("edge_worker_restarts", "Times a worker began again.", ["worker"], registry=registry)
+        self.degraded = Gauge("edge_degraded", "1 while a worker waits to try again.", ["worker"], registry=registry)
+        self.frame_seconds = Histogram(
+            "edge_frame_seconds", "From picture taken to events accepted.", registry=registry, buckets=_LATENCY_S
+        )
