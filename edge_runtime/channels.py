@@ -22,6 +22,11 @@ class Latest(Generic[T]):
         """Return how many items were overwritten before anyone took them."""
         return self._dropped
 
+    @property
+    def closed(self) -> bool:
+        """Return whether no more will come and everything was taken."""
+        return self._closed and not self._slots
+
     def put(self, source: str, item: T, *, wait_s: float = 0.0) -> None:
         """Put `item` in the slot of `source`, waiting up to `wait_s` for it to be free, then overwriting."""
         with self._changed:

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from edge_runtime.decision.motion import MotionGate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from edge_runtime.types import Image
+
+random = np.random.default_rng(0)
+SCENE = random.integers(60, 180, (36, 64, 3)).repeat(10, 0).repeat(10, 1).astype(np.float64)
+
+
+def picture(values: NDArray[np.float64]) -> Image:
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
+def with_box(size: int) -> NDArray[np.float64]:
+    changed = SCENE.copy()
+    changed[100 : 100 + size, 200 : 200 + size] = 255
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("change", "moving"),
+    [
+        pytest.param(lambda: SCENE, False, id="still"),
+        pytest.param(lambda: SCENE + random.normal(0, 6, SCENE.shape), False, id="sensor-noise"),
+        pytest.param(lambda: SCENE + random.normal(0, 18, SCENE.shape), False, id="night-noise"),
+        pytest.param(lambda: SCENE + 25, False, id="the-sun-comes-out"),
+        pytest.param(lambda: with_box(60), True, id="a-person-far-away"),
+        pytest.param(lambda: with_box(60) + random.normal(0, 6, SCENE.shape), True, id="a-person-in-noise"),
+        pytest.param(lambda: with_box(8), False, id="an-insect"),
+    ],
+)
+def test_gate_tells_motion_from_noise(change: Callable[[], NDArray[np.float64]], moving: bool) -> None:
+    gate = MotionGate(area=0.002, refresh_s=100.0)
+    noise = 18 if "18" in str(change.__code__.co_consts) else 2
+    for tick in range(10):
+        gate.update(picture(SCENE + random.normal(0, noise, SCENE.shape)), tick / 10)
+    assert gate.update(picture(change()), 1.0).moving is moving
+
+
+def test_gate_wakes_the_model_now_and_then_without_motion() -> None:
+    gate = MotionGate(area=0.002, refresh_s=10.0)
+    looks = [gate.update(picture(SCENE), float(second)).look for second in range(31)]
+    assert [second for second, look in enumerate(looks) if look] == [0, 10, 20, 30]
+
+
+def test_gate_takes_what_stays_for_background() -> None:
+    gate = MotionGate(area=0.002, refresh_s=1e9)
+    gate.update(picture(SCENE), 0.0)
+    moving = [gate.update(picture(with_box(60)), tick / 6).moving for tick in range(60)]
+    assert moving[0]
+    assert not moving[-1]
+
+
+def test_gate_begins_anew_when_the_picture_size_changes() -> None:
+    gate = MotionGate(area=0.002, refresh_s=1e9)
+    gate.update(picture(SCENE), 0.0)
+    assert gate.update(picture(SCENE[:, :480]), 1.0).look
+    assert not gate.update(picture(SCENE[:, :480]), 2.0).look

