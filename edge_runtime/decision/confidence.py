@@ -1,0 +1,73 @@
+"""How sure is sure enough: raw scores become probabilities, and probabilities pick who answers."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+EDGE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a skill says; `score` is its raw probability that `text` is right.
+
+    Attributes:
+        blind: the text says why nothing can be known now (camera lost, clock not set), so nobody else is asked.
+    """
+
+    text: str
+    score: float
+    blind: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Platt scaling of a probability's logit (Platt 1999); the default changes nothing."""
+
+    scale: float = 1.0
+    bias: float = 0.0
+
+    def apply(self, score: float) -> float:
+        """Return the calibrated probability of a raw `score` in 0 to 1."""
+        if (self.scale, self.bias) == (1.0, 0.0):
+            return min(max(score, 0.0), 1.0)
+        inside = min(max(score, EDGE), 1.0 - EDGE)
+        logit = self.scale * math.log(inside / (1.0 - inside)) + self.bias
+        return 1.0 / (1.0 + math.exp(-min(max(logit, -50.0), 50.0)))
+
+
+IDENTITY = Calibration()
+
+
+class Route(enum.StrEnum):
+    """Who answers."""
+
+    LOCAL = "local"
+    CLOUD = "cloud"
+    ABSTAIN = "abstain"
+
+
+class ConfidenceGate:
+    """Decides by one threshold on calibrated confidence.
+
+    Args:
+        local_threshold: the box answers by itself from this confidence on.
+        calibrations: one per skill name; a skill without one is taken at its word.
+    """
+
+    def __init__(self, local_threshold: float, calibrations: Mapping[str, Calibration] | None = None) -> None:
+        self._threshold = local_threshold
+        self._calibrations = dict(calibrations or {})
+
+    def calibrate(self, skill: str, score: float) -> float:
+        """Return the probability that a reply of `skill` with this raw score is right."""
+        return self._calibrations.get(skill, IDENTITY).apply(score)
+
+    def route(self, confidence: float, *, cloud_allowed: bool) -> Route:
+        """Return who answers a question whose best local reply has this `confidence`."""
+        if confidence >= self._threshold:
+            return Route.LOCAL
+        return Route.CLOUD if cloud_allowed else Route.ABSTAIN

@@ -1,0 +1,32 @@
+"""What must not leave the box, cut out of text before it goes to the cloud."""
+
+from __future__ import annotations
+
+import re
+
+_DIGITS = re.compile(r"\D")
+_CARD = re.compile(r"(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])")
+_RULES = (
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@:]+:[^\s/@]+@"), r"\1[login]@"),
+    (re.compile(r"(?i)[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "[email]"),
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL), "[key]"),
+    (re.compile(r"\b(?:sk|pk|rk|ghp|gho|xox[abp]|AKIA|AIza|eyJ)[-_A-Za-z0-9.]{14,}"), "[key]"),
+    (re.compile(r"(?i)\b(password|passcode|pin|token|secret)(\s*(?:is|=|:)\s*)\S+"), r"\1\2[secret]"),
+    (re.compile(r"\b(?=[A-Za-z0-9+/_-]*\d)(?=[A-Za-z0-9+/_-]*[A-Za-z])[A-Za-z0-9+/_-]{32,}={0,2}"), "[key]"),
+    (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"), "[account]"),
+)
+_PHONE = re.compile(r"(?<![\w.:-])(?:\+|00)?\(?\d(?:[\s./()-]{0,2}\d){6,14}(?![\w:])")
+
+
+def redact_text(text: str) -> str:
+    """Return `text` with e-mail addresses, phone, card and account numbers, keys and passwords replaced."""
+    for pattern, replacement in _RULES:
+        text = pattern.sub(replacement, text)
+    text = _CARD.sub(lambda found: "[card]" if _luhn(_DIGITS.sub("", found[0])) else found[0], text)
+    return _PHONE.sub("[phone]", text)
+
+
+def _luhn(digits: str) -> bool:
+    """Tell whether the check digit of a card number is right (ISO/IEC 7812-1)."""
+    doubled = [int(digit) * (2 if place % 2 else 1) for place, digit in enumerate(reversed(digits))]
+    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0

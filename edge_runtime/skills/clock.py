@@ -1,0 +1,56 @@
+"""What time and what day is it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from edge_runtime.decision.confidence import Reply
+from edge_runtime.decision.scene import Scene
+from edge_runtime.skills.wording import clock_is_set
+from edge_runtime.types import Question
+
+DATE_WORDS = frozenset({"day", "date", "month", "year", "weekday", "today"})
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Answers "what time is it?", "what day is it?".
+
+    Args:
+        now: gives the wall clock's time, with its time zone.
+    """
+
+    now: Callable[[], datetime]
+    name: str = "clock"
+    about_scene: bool = False
+    sentences: tuple[str, ...] = (
+        "(what|which) time is it [(now|right now|please)]",
+        "what is the [(current|local|exact)] time [(now|right now)]",
+        "[tell me] [the] time [please]",
+        "tell me what time it is",
+        "do you (have|know) the time",
+        "(what|which) (day|date|month|year|weekday) is (it|today) [today]",
+        "what is the [current] (date|day|month|year) [today]",
+        "what is today [date]",
+        "what is todays date",
+        "tell me (the date|what day it is)",
+    )
+    examples: tuple[str, ...] = (
+        "what time is it",
+        "do you know what time it is",
+        "what day is it today",
+        "what is the date",
+    )
+
+    def answer(self, question: Question, scene: Scene, slots: Mapping[str, str]) -> Reply | None:
+        """Return the time, or the date where a word of the question asks for it."""
+        del scene, slots
+        now = self.now()
+        if not clock_is_set(now):
+            return Reply("My clock is not set yet, so I cannot tell.", 0.0, blind=True)
+        words = question.text.lower().replace("'", "").strip(" ?!.").split()
+        if not DATE_WORDS.isdisjoint(words) or "todays" in words:
+            return Reply(f"It is {now:%A}, {now.day} {now:%B} {now.year}.", 1.0)
+        return Reply(f"It is {now:%H:%M}.", 1.0)

@@ -1,0 +1,65 @@
+"""What do you see? Everything recognised, camera by camera."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edge_runtime.decision.confidence import Reply
+from edge_runtime.decision.scene import MISSED, Look, Scene, either
+from edge_runtime.skills.skill import view
+from edge_runtime.skills.wording import counted, indefinite, listed, on_camera
+from edge_runtime.types import Question
+
+NOTHING = "nothing that I know"
+
+
+@dataclass(frozen=True)
+class Description:
+    """Answers "what do you see?", "what is in the picture?"."""
+
+    max_age_s: float = 15.0
+    name: str = "description"
+    about_scene: bool = True
+    sentences: tuple[str, ...] = (
+        "what (do|can) you see [<place>]",
+        "what (else|all) (do|can) you see [<place>]",
+        "(tell me|describe|say) what you [can] see [<place>]",
+        "what (is|are) <place>",
+        "what is (visible|there|going on|happening) [<place>]",
+        "what (objects|things) (are|do you see|can you see) [there] [<place>]",
+        "what does [the|this|your] (picture|image|photo|camera) show",
+        "describe (the|this|your) (picture|image|photo|scene|view|surroundings|room)",
+        "describe <place>",
+    )
+    examples: tuple[str, ...] = (
+        "what do you see",
+        "describe the scene",
+        "what is in the picture",
+        "what is going on here",
+        "tell me what is visible",
+        "give me a description of the image",
+    )
+
+    def answer(self, question: Question, scene: Scene, slots: Mapping[str, str]) -> Reply | None:
+        """Return what is recognised; the score is the probability that all of it is there."""
+        camera = slots.get("camera")
+        seen = view(question, scene, camera, self.max_age_s)
+        if isinstance(seen, Reply):
+            return seen
+        parts = [(look, *_recognised(look)) for look in seen.looks]
+        score = math.prod(chance for *_, chance in parts) * (0.5 ** len(seen.silent))
+        if not seen.many:
+            return Reply(f"I see {parts[0][1]}.{seen.caveat()}", score)
+        told = " ".join(f"{on_camera(look.source).capitalize()} I see {text}." for look, text, _ in parts)
+        return Reply(told + seen.caveat(), score)
+
+
+def _recognised(look: Look) -> tuple[str, float]:
+    numbers = Counter(box.label for box in look.observation.detections if box.score >= 0.5)
+    if not numbers:
+        return NOTHING, 1.0 - (either(look.evidence.values()) if look.evidence else MISSED)
+    words = [indefinite(label) if n == 1 else counted(n, label) for label, n in numbers.most_common()]
+    return listed(words), math.prod(look.presence(label) for label in numbers)

@@ -1,0 +1,88 @@
+"""When was it last seen, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from edge_runtime.decision.confidence import Reply
+from edge_runtime.decision.scene import Scene, Sighting
+from edge_runtime.skills.nouns import Noun, Nouns
+from edge_runtime.skills.skill import narrow
+from edge_runtime.skills.wording import clock_is_set, duration, indefinite, listed, moment, on_camera
+from edge_runtime.types import Question
+
+NOW_S = 3.0
+NEVER = 0.9
+"""Score of "not seen since": what the record says is sure, that nothing was overlooked is not."""
+
+
+@dataclass(frozen=True)
+class LastSeen:
+    """Answers "when did you last see a dog?", "have you seen the cat?", "where is the cat?".
+
+    Args:
+        now: gives the wall clock's time, with its time zone.
+    """
+
+    nouns: Nouns
+    now: Callable[[], datetime]
+    name: str = "last_seen"
+    about_scene: bool = False
+    sentences: tuple[str, ...] = (
+        "when did you [(last|most recently)] (see|saw|notice|spot) [<some>] {label} [last] [<place>]",
+        "when have you [last] seen [<some>] {label} [last] [<place>]",
+        "when (was|were) [<some>] {label} [(last|most recently)] (seen|here|there) [last] [<place>]",
+        "when (was|is) the last time [that] [you] (saw|you saw|you have seen|you noticed) [<some>] {label} [<place>]",
+        "when was the last time [that] [<some>] {label} was (seen|here|there) [<place>]",
+        "where did you [last] (see|saw) [<some>] {label} [last]",
+        "where (is|are|was|were) [<some>] {label} [last seen]",
+        "(have|has|did) you [(ever|recently)] (seen|see|notice|noticed) [<some>] {label} "
+        "[(today|lately|recently|yet|before)] [<place>]",
+        "(has|have) [<some>] {label} been [seen] <place> [(today|lately|recently|yet|before)]",
+        "(was|were) there [<some>] {label} [<place>] [(today|lately|recently|yet|before)]",
+        "how long ago did you [last] see [<some>] {label} [<place>]",
+        "last time you saw [<some>] {label} [<place>]",
+    )
+    examples: tuple[str, ...] = (
+        "when did you last see a thing",
+        "when was the thing last here",
+        "how long has the thing been gone",
+        "have you seen the thing lately",
+        "where did the thing go",
+    )
+
+    def answer(self, question: Question, scene: Scene, slots: Mapping[str, str]) -> Reply | None:
+        """Return how long ago, at what time and where; or since when it has not been seen."""
+        noun = self.nouns.get(slots.get("label", ""))
+        if noun is None:
+            return None
+        camera = slots.get("camera")
+        found = [sighting for label in noun.labels if (sighting := scene.last_seen(label, camera)) is not None]
+        if not found:
+            return self._never(question, scene, noun, camera)
+        last = max(found, key=lambda sighting: sighting.at)
+        text = self._told(question, last)
+        if finer := narrow(noun, slots):
+            return Reply(f"{text[:-1]}, but I cannot tell whether it was {finer}.", 0.0)
+        return Reply(text, last.score)
+
+    def _told(self, question: Question, last: Sighting) -> str:
+        thing, place, age_s = indefinite(last.label), on_camera(last.source), question.at - last.at
+        if age_s <= NOW_S:
+            return f"I see {thing} right now, {place}."
+        return f"I last saw {thing} {duration(age_s)} ago, {self._moment(age_s)}{place}."
+
+    def _never(self, question: Question, scene: Scene, noun: Noun, camera: str | None) -> Reply:
+        if scene.since is None:
+            return Reply("I have had no picture from any camera yet.", 0.0, blind=True)
+        age_s = max(question.at - scene.since, 0.0)
+        things = listed([indefinite(label) for label in noun.labels], "or")
+        place = f" {on_camera(camera)}" if camera else ""
+        since = f"{self._moment(age_s)}{duration(age_s)} ago"
+        return Reply(f"I have not seen {things}{place} since I started watching, {since}.", NEVER)
+
+    def _moment(self, age_s: float) -> str:
+        now = self.now()
+        return f"{moment(now - timedelta(seconds=age_s), now)}, " if clock_is_set(now) else ""

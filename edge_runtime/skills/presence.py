@@ -1,0 +1,67 @@
+"""Is there one? Yes, no, and from which camera."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edge_runtime.decision.confidence import Reply
+from edge_runtime.decision.scene import Scene, either
+from edge_runtime.skills.nouns import Nouns
+from edge_runtime.skills.skill import narrow, view
+from edge_runtime.skills.wording import indefinite, listed, on_camera
+from edge_runtime.types import Question
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Answers "is there a person?", "anyone at the door?", "do you see any dogs?"."""
+
+    nouns: Nouns
+    max_age_s: float = 15.0
+    name: str = "presence"
+    about_scene: bool = True
+    sentences: tuple[str, ...] = (
+        "(is|are) there [<some>] {label} [<place>]",
+        "there (is|are) [<some>] {label} [<place>]",
+        "[(do|can|could) you] (see|spot|notice|detect|recognise|recognize) [<some>] {label} [<place>]",
+        "[(look|check)] (for|if you see|if there (is|are)|whether there (is|are)) [<some>] {label} [<place>]",
+        "(is|are) [<some>] {label} <place>",
+        "(is|are) (it|this|that|these|those) [<some>] {label}",
+        "(any|some) [other] {label} [<place>]",
+        "{label} <place>",
+        "does [the|this] (picture|image|photo|frame|video) (show|contain|have) [<some>] {label}",
+    )
+    examples: tuple[str, ...] = (
+        "is there a thing",
+        "are there any things here",
+        "do you see a thing",
+        "can you spot things in the picture",
+        "is the thing still there",
+        "does the image contain a thing",
+        "has a thing turned up",
+    )
+
+    def answer(self, question: Question, scene: Scene, slots: Mapping[str, str]) -> Reply | None:
+        """Return yes or no, scored with the probability of the side it takes."""
+        noun = self.nouns.get(slots.get("label", ""))
+        if noun is None:
+            return None
+        seen = view(question, scene, slots.get("camera"), self.max_age_s)
+        if isinstance(seen, Reply):
+            return seen
+        chances = {
+            (look.source, label): chance
+            for look in seen.looks
+            for label in noun.labels
+            if (chance := look.presence(label)) >= 0.5
+        }
+        if not chances:
+            absent = listed([indefinite(label) for label in noun.labels], "or")
+            where = f" {on_camera(slots['camera'])}" if "camera" in slots else ""
+            return Reply(f"No, I do not see {absent}{where}.{seen.caveat()}", seen.absent(noun))
+        found = listed([indefinite(label) for label in dict.fromkeys(label for _, label in chances)])
+        where = seen.where(tuple(dict.fromkeys(source for source, _ in chances)))
+        if finer := narrow(noun, slots):
+            return Reply(f"I see {found}{where}, but I cannot tell whether it is {finer}.", 0.0)
+        return Reply(f"Yes, I see {found}{where}.", either(chances.values()))

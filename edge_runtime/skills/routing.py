@@ -1,0 +1,172 @@
+"""Which skill a question is for: sentence templates first, then its words, then its meaning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.skills.nouns import Nouns
+from edge_runtime.skills.sentences import PREFIX, camera_names
+from edge_runtime.skills.skill import Skill
+
+EmbedText = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Sentences to unit vectors, shape (n, 384)."""
+
+CUES = (
+    ("counting", re.compile(r"\bhow many\b|\bcount\b|\bnumber of\b")),
+    (
+        "last_seen",
+        re.compile(r"\bwhen\b.*\b(see|saw|seen|notice|last)\b|\blast (time|seen)\b|\b(was|were) (there|any)\b|"
+                   r"\b(have|has|did) you (ever )?(see|seen|notice)\b"),
+    ),
+    ("presence", re.compile(r"\b(is|are|any|see|spot|notice|detect|there|seeing|visible)\b")),
+)
+"""Words that tell the skill apart once a noun was spotted; the first that fits wins."""
+
+SPELLINGS = (
+    (re.compile(r"[\u2018\u2019]"), "'"),
+    (re.compile(r"\b(what|who|where|when|how|that|there|it)'?s\b(?= )"), r"\1 is"),
+    (re.compile(r"\bu\b"), "you"),
+    (re.compile(r"\bpic\b"), "picture"),
+    (re.compile(r"[^\w' ]+"), " "),
+    (re.compile(r"'"), ""),
+    (re.compile(r"\b(please|pls|kindly|currently|actually|just|hey|hi|hello|okay|ok|so|well)\b"), " "),
+    (re.compile(r"^\s*((can|could|would|will) you )?(tell me|say|let me know|check|see|find out)( (if|whether)) "), " "),
+    (re.compile(r"^\s*((can|could|would|will) you |do you know |i want to know )(?=(what|when|how|where|tell|describe|count)\b)"), " "),
+    (re.compile(r"\s+"), " "),
+)
+FRAME = re.compile(r"\b((do|can|could|did|have|would) (you|i|we)|how many|when|was|were)\b")
+"""What leads into a question and adds nothing once its cue was found."""
+FILLERS = frozenset(
+    "a an the any some my our your this that these those there here is are been in on at of to for from by with and or "
+    "right now still today see seeing seen saw look looking for spot notice detect shown visible present find if whether "
+    "last time ever count number all total other another one more picture image photo photograph frame view scene video "
+    "camera cam moment front tell anywhere around lately recently ago show shows have".split()
+)
+DETAILS = frozenset(
+    "red blue green yellow black white brown grey gray orange pink purple silver golden big small large little huge tiny "
+    "tall short old young new empty full open closed parked moving running sleeping sitting standing lying barking dirty "
+    "clean fat thin wooden electric".split()
+)
+ANY_PLACE = frozenset("door gate window room street garden yard driveway porch house outside inside".split())
+UNKNOWN_WORD = 0.6
+"""Factor on the confidence for each word that neither the sentence frame nor the noun explains."""
+SPOTTED = 0.95
+NEAR = 0.7
+"""Cosine from which a question means the same as an example."""
+
+
+class Matched(Protocol):
+    """What a sentence matcher understood."""
+
+    @property
+    def intent(self) -> str:
+        """Return the intent's name."""
+
+    @property
+    def slots(self) -> Mapping[str, Any]:
+        """Return the values of its slots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A question's skill and slots; `confidence` is how surely the question was understood."""
+
+    skill: Skill
+    slots: Mapping[str, str] = field(default_factory=dict)
+    confidence: float = 1.0
+
+
+class Router:
+    """Finds the skill for free text, robust to how people type and speak.
+
+    Args:
+        skills: the skills there are.
+        nouns: the nouns that they know.
+        match: matches a sentence against `question_sentences`.
+        cameras: the cameras' names.
+        embed_text: sentences to unit vectors; without it, only templates and words count.
+    """
+
+    def __init__(
+        self,
+        skills: Sequence[Skill],
+        nouns: Nouns,
+        match: Callable[[str], Matched | None],
+        cameras: Sequence[str] = (),
+        embed_text: EmbedText | None = None,
+    ) -> None:
+        self._skills = {skill.name: skill for skill in skills}
+        self._nouns = nouns
+        self._match = match
+        self._cameras = {tuple(name.split()): camera for name, camera in camera_names(cameras)}
+        self._one_camera = len(cameras) < 2
+        self._embed_text = embed_text
+        self._examples = [(skill, example) for skill in skills for example in skill.examples]
+        self._vectors: NDArray[np.float32] | None = None
+
+    def __call__(self, text: str) -> Routed | None:
+        """Return the skill for `text`, None where it is not one that the box can answer."""
+        sentence = normal(text)
+        if not sentence:
+            return None
+        found = self._match(sentence)
+        if found is not None and found.intent.startswith(PREFIX):
+            slots = {name: str(value) for name, value in found.slots.items()}
+            return Routed(self._skills[found.intent.removeprefix(PREFIX)], slots)
+        return self._by_words(sentence)
+
+    def _by_words(self, sentence: str) -> Routed | None:
+        words = sentence.split()
+        spotted = self._nouns.spot(words)
+        if spotted is None:
+            return self._by_meaning(sentence, {}, needs_noun=False)
+        noun, rest = spotted
+        slots = {"label": noun.key}
+        rest = self._take_camera(rest, slots)
+        strange = [word for word in FRAME.sub(" ", " ".join(rest)).split() if word not in FILLERS]
+        if self._one_camera:
+            strange = [word for word in strange if word not in ANY_PLACE]
+        details = [word for word in strange if word in DETAILS]
+        if details:
+            slots["detail"] = " ".join(details)
+        doubt = UNKNOWN_WORD ** (len(strange) - len(details))
+        cued = next((name for name, cue in CUES if name in self._skills and cue.search(sentence)), None)
+        if cued is not None:
+            return Routed(self._skills[cued], slots, SPOTTED * doubt)
+        masked = " ".join(["thing" if word in noun.words else word for word in words])
+        meant = self._by_meaning(masked, slots, needs_noun=True)
+        return None if meant is None else Routed(meant.skill, slots, meant.confidence * doubt)
+
+    def _take_camera(self, words: Sequence[str], slots: dict[str, str]) -> Sequence[str]:
+        for spoken, camera in self._cameras.items():
+            for start in range(len(words) - len(spoken) + 1):
+                if tuple(words[start : start + len(spoken)]) == spoken:
+                    slots["camera"] = camera
+                    return [*words[:start], *words[start + len(spoken) :]]
+        return words
+
+    def _by_meaning(self, sentence: str, slots: Mapping[str, str], *, needs_noun: bool) -> Routed | None:
+        if self._embed_text is None:
+            return None
+        if self._vectors is None:
+            self._vectors = self._embed_text([example for _, example in self._examples])
+        nearness = self._vectors @ self._embed_text([sentence])[0]
+        best = int(nearness.argmax())
+        skill, example = self._examples[best]
+        if nearness[best] < NEAR or ("thing" in example) is not needs_noun:
+            return None
+        return Routed(skill, slots, float(min(nearness[best], 1.0)))
+
+
+def normal(text: str) -> str:
+    """Return a question in plain lower-case words: "What's in the pic?" becomes "what is in the picture"."""
+    sentence = text.lower() + " "
+    for pattern, replacement in SPELLINGS:
+        sentence = pattern.sub(replacement, sentence)
+    return sentence.strip()

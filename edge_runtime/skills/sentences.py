@@ -1,0 +1,57 @@
+"""The skills' sentences as data in Home Assistant's format, for the matcher and the speech grammar alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from edge_runtime.skills.nouns import Nouns
+from edge_runtime.skills.skill import Skill
+from edge_runtime.skills.wording import spoken_name
+
+PREFIX = "question."
+SOME = "(a|an|any|the|some|my|our|your|another|one|at least one|still|any other|still any|still a|a single)"
+ANYWHERE = (
+    "[(right|over|out|still)] (here|there|now)",
+    "(in|on) (the|this|that|your) (picture|image|photo|photograph|frame|view|scene|video)",
+    "in [your] (view|sight)",
+    "(visible|present|anywhere) [(now|right now|at the moment)]",
+    "in front of (you|the camera)",
+    "(on|at|to) [(the|this|your)] (camera|cam)",
+)
+ONLY_CAMERA = (
+    "[(at|by|near|in front of|behind)] [the] [(front|back)] (door|gate|window)",
+    "(in|on|around|near) (the|this|my|our|your) (room|street|garden|yard|driveway|porch|house|building)",
+    "(outside|outdoors|inside|indoors|around|nearby)",
+)
+"""Where a home with a single camera means that camera; with several, only their names do."""
+
+
+def question_sentences(skills: Sequence[Skill], nouns: Nouns, cameras: Sequence[str] = ()) -> dict[str, Any]:
+    """Return sentences, lists and expansion rules with one intent `question.<skill>` for each skill.
+
+    The slot `label` holds a noun's key, the detector's own label where the noun means exactly that; the slot `camera`
+    holds a camera's name.
+    """
+    places = [*ANYWHERE, *(ONLY_CAMERA if len(cameras) < 2 else ())]
+    lists: dict[str, Any] = {
+        "label": {"values": [{"in": word, "out": noun.key} for noun in nouns for word in noun.words]}
+    }
+    if cameras:
+        places.append("(in|on|at|by|near|from|outside|inside) [(the|my|our|your)] {camera} [(camera|cam)]")
+        lists["camera"] = {"values": [{"in": name, "out": camera} for name, camera in camera_names(cameras)]}
+    return {
+        "language": "en",
+        "intents": {PREFIX + skill.name: {"data": [{"sentences": list(skill.sentences)}]} for skill in skills},
+        "lists": lists,
+        "expansion_rules": {"some": SOME, "place": f"({'|'.join(places)})"},
+    }
+
+
+def camera_names(cameras: Sequence[str]) -> list[tuple[str, str]]:
+    """Return what a camera may be called, longest first: its name, and the last word of it where no other shares it."""
+    full = {spoken_name(camera): camera for camera in cameras}
+    ends = Counter(name.split()[-1] for name in full)
+    short = {name.split()[-1]: camera for name, camera in full.items() if ends[name.split()[-1]] == 1}
+    return sorted({**short, **full}.items(), key=lambda entry: -len(entry[0]))

@@ -1,0 +1,80 @@
+"""What every skill is, and the looks that the skills about the scene answer from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge_runtime.decision.confidence import Reply
+from edge_runtime.decision.scene import Look, Scene, either
+from edge_runtime.skills.nouns import Claim, Noun
+from edge_runtime.skills.wording import duration, indefinite, on_camera
+from edge_runtime.types import Question
+
+UNSEEN = 0.3
+"""Chance granted to a thing being where a silent camera looks."""
+
+
+class Skill(Protocol):
+    """One kind of question that the box can answer by itself.
+
+    Attributes:
+        name: also the intent `question.<name>` and the key of its calibration.
+        about_scene: whoever answers instead needs the picture.
+        sentences: templates in Home Assistant's format; `<place>`, `<some>`, `{label}` and `{camera}` are known.
+        examples: plain questions of this kind, with "thing" for the noun, for nearest-meaning search.
+    """
+
+    name: str
+    about_scene: bool
+    sentences: tuple[str, ...]
+    examples: tuple[str, ...]
+
+    def answer(self, question: Question, scene: Scene, slots: Mapping[str, str]) -> Reply | None:
+        """Return a reply with a raw score, None where the skill cannot know."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The looks that count as "now" for a question, and the cameras that should have given one and did not."""
+
+    looks: tuple[Look, ...]
+    silent: tuple[str, ...]
+    many: bool
+
+    def where(self, sources: tuple[str, ...]) -> str:
+        """Return for example " on the door camera and on the garden camera"; nothing where there is one camera."""
+        return " " + " and ".join(on_camera(source) for source in sources) if self.many and sources else ""
+
+    def caveat(self) -> str:
+        """Return a sentence naming the cameras that are silent, if any."""
+        return "".join(f" I have no picture {on_camera(source)} now." for source in self.silent)
+
+    def absent(self, noun: Noun) -> float:
+        """Return the probability that no camera sees any `noun`."""
+        chances = [look.presence(label) for look in self.looks for label in noun.labels]
+        return 1.0 - either([*chances, *(UNSEEN for _ in self.silent)])
+
+
+def view(question: Question, scene: Scene, camera: str | None, max_age_s: float) -> View | Reply:
+    """Return what is seen now, or a blind reply that says why nothing is."""
+    looks = scene.looks(question.at, max_age_s, camera)
+    wanted = (camera,) if camera else scene.sources
+    if looks:
+        fresh = {look.source for look in looks}
+        silent = tuple(source for source in wanted if source not in fresh)
+        return View(looks, silent, many=len(scene.sources) > 1)
+    last = scene.latest(camera)
+    if last is None:
+        what = f"{on_camera(camera)} yet" if camera else "from any camera yet"
+        return Reply(f"I have had no picture {what}.", 0.0, blind=True)
+    name = f" {on_camera(camera)}" if camera else ""
+    return Reply(f"I have had no picture{name} for {duration(question.at - last.at)}.", 0.0, blind=True)
+
+
+def narrow(noun: Noun, slots: Mapping[str, str]) -> str | None:
+    """Return what was asked for if it is finer than the detector's label ("child", "red car"), else None."""
+    if noun.claim is Claim.PART or "detail" in slots:
+        return indefinite(f"{slots.get('detail', '')} {noun.key}".strip())
+    return None
