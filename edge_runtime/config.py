@@ -156,6 +156,9 @@ class CloudSettings(Section):
     usd_per_million_output: float = Field(default=0.60, ge=0, description="Price of a million output tokens.")
     picture_tokens: int = Field(default=2833, ge=0, description="Input tokens billed for one low-detail picture.")
     usd_per_day: float = Field(default=0.10, ge=0, description="Money cap for a day, reserved before each call.")
+    confidence: float = Field(
+        default=0.8, ge=0, le=1, description="Confidence stated for an answer from the cloud: a prior, not measured."
+    )
 
 
 class MqttSettings(Section):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from edge_runtime.types import Detection, Frame, Observation
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_runtime.types import Detection, Frame, Observation
+    from collections.abc import Iterable, Mapping
 
 VISIT_GAP_S = 5.0
 MISSED = 0.1

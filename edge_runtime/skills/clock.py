@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from edge_runtime.decision.confidence import Reply
-from edge_runtime.decision.scene import Scene
 from edge_runtime.skills.wording import clock_is_set
-from edge_runtime.types import Question
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_runtime.types import Question
+    from edge_runtime.decision.scene import Scene
+    from datetime import datetime
+    from collections.abc import Callable, Mapping
 
 DATE_WORDS = frozenset({"day", "date", "month", "year", "weekday", "today"})
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from edge_runtime.decision.confidence import Reply
-from edge_runtime.decision.scene import Look, Scene
 from edge_runtime.skills.nouns import Claim, Noun, Nouns
 from edge_runtime.skills.skill import narrow, view
 from edge_runtime.skills.wording import counted, listed, on_camera
-from edge_runtime.types import Question
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_runtime.types import Question
+    from edge_runtime.decision.scene import Look, Scene
+    from collections.abc import Iterable, Mapping
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge_runtime.decision.confidence import Reply
 from edge_runtime.decision.scene import MISSED, Look, Scene, either
 from edge_runtime.skills.skill import view
 from edge_runtime.skills.wording import counted, indefinite, listed, on_camera
-from edge_runtime.types import Question
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_runtime.types import Question
+    from collections.abc import Mapping
 
 NOTHING = "nothing that I know"
 

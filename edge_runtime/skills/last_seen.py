@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from edge_runtime.decision.confidence import Reply
-from edge_runtime.decision.scene import Scene, Sighting
-from edge_runtime.skills.nouns import Noun, Nouns
 from edge_runtime.skills.skill import narrow
 from edge_runtime.skills.wording import clock_is_set, duration, indefinite, listed, moment, on_camera
-from edge_runtime.types import Question
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_runtime.types import Question
+    from edge_runtime.skills.nouns import Noun, Nouns
+    from edge_runtime.decision.scene import Scene, Sighting
+    from collections.abc import Callable, Mapping
 
 NOW_S = 3.0
 NEVER = 0.9

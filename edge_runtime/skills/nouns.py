@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_runtime.skills.wording import forms
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 SAME_AS: Mapping[str, str] = {
     "person": "human,anyone,anybody,someone,somebody",
@@ -60,6 +63,7 @@ PART_OF: Mapping[str, str] = {
     "cup": "teacup,coffee mug",
 }
 """Words for a part of what a label covers: no label seen means no, but a label seen does not mean yes."""
+
 
 class Claim(enum.Enum):
     """What a noun lets the box say from the labels behind it."""

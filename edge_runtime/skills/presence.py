@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge_runtime.decision.confidence import Reply
 from edge_runtime.decision.scene import Scene, either
-from edge_runtime.skills.nouns import Nouns
 from edge_runtime.skills.skill import narrow, view
 from edge_runtime.skills.wording import indefinite, listed, on_camera
-from edge_runtime.types import Question
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_runtime.types import Question
+    from edge_runtime.skills.nouns import Nouns
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)

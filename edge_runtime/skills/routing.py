@@ -2,58 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.skills.nouns import Nouns
+from edge_runtime.skills.phrasing import ANY_PLACE, CUES, DETAILS, FILLERS, FRAME, normal
 from edge_runtime.skills.sentences import PREFIX, camera_names
-from edge_runtime.skills.skill import Skill
+
+if TYPE_CHECKING:
+    from edge_runtime.skills.skill import Skill
+    from edge_runtime.skills.nouns import Nouns
 
 EmbedText = Callable[[Sequence[str]], NDArray[np.float32]]
 """Sentences to unit vectors, shape (n, 384)."""
 
-CUES = (
-    ("counting", re.compile(r"\bhow many\b|\bcount\b|\bnumber of\b")),
-    (
-        "last_seen",
-        re.compile(r"\bwhen\b.*\b(see|saw|seen|notice|last)\b|\blast (time|seen)\b|\b(was|were) (there|any)\b|"
-                   r"\b(have|has|did) you (ever )?(see|seen|notice)\b"),
-    ),
-    ("presence", re.compile(r"\b(is|are|any|see|spot|notice|detect|there|seeing|visible)\b")),
-)
-"""Words that tell the skill apart once a noun was spotted; the first that fits wins."""
-
-SPELLINGS = (
-    (re.compile(r"[\u2018\u2019]"), "'"),
-    (re.compile(r"\b(what|who|where|when|how|that|there|it)'?s\b(?= )"), r"\1 is"),
-    (re.compile(r"\bu\b"), "you"),
-    (re.compile(r"\bpic\b"), "picture"),
-    (re.compile(r"[^\w' ]+"), " "),
-    (re.compile(r"'"), ""),
-    (re.compile(r"\b(please|pls|kindly|currently|actually|just|hey|hi|hello|okay|ok|so|well)\b"), " "),
-    (re.compile(r"^\s*((can|could|would|will) you )?(tell me|say|let me know|check|see|find out)( (if|whether)) "), " "),
-    (re.compile(r"^\s*((can|could|would|will) you |do you know |i want to know )(?=(what|when|how|where|tell|describe|count)\b)"), " "),
-    (re.compile(r"\s+"), " "),
-)
-FRAME = re.compile(r"\b((do|can|could|did|have|would) (you|i|we)|how many|when|was|were)\b")
-"""What leads into a question and adds nothing once its cue was found."""
-FILLERS = frozenset(
-    "a an the any some my our your this that these those there here is are been in on at of to for from by with and or "
-    "right now still today see seeing seen saw look looking for spot notice detect shown visible present find if whether "
-    "last time ever count number all total other another one more picture image photo photograph frame view scene video "
-    "camera cam moment front tell anywhere around lately recently ago show shows have".split()
-)
-DETAILS = frozenset(
-    "red blue green yellow black white brown grey gray orange pink purple silver golden big small large little huge tiny "
-    "tall short old young new empty full open closed parked moving running sleeping sitting standing lying barking dirty "
-    "clean fat thin wooden electric".split()
-)
-ANY_PLACE = frozenset("door gate window room street garden yard driveway porch house outside inside".split())
 UNKNOWN_WORD = 0.6
 """Factor on the confidence for each word that neither the sentence frame nor the noun explains."""
 SPOTTED = 0.95
@@ -162,11 +127,3 @@ class Router:
         if nearness[best] < NEAR or ("thing" in example) is not needs_noun:
             return None
         return Routed(skill, slots, float(min(nearness[best], 1.0)))
-
-
-def normal(text: str) -> str:
-    """Return a question in plain lower-case words: "What's in the pic?" becomes "what is in the picture"."""
-    sentence = text.lower() + " "
-    for pattern, replacement in SPELLINGS:
-        sentence = pattern.sub(replacement, sentence)
-    return sentence.strip()

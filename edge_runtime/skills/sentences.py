@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
-from edge_runtime.skills.nouns import Nouns
-from edge_runtime.skills.skill import Skill
 from edge_runtime.skills.wording import spoken_name
+
+if TYPE_CHECKING:
+    from edge_runtime.skills.nouns import Nouns
+    from edge_runtime.skills.skill import Skill
+    from collections.abc import Sequence
 
 PREFIX = "question."
 SOME = "(a|an|any|the|some|my|our|your|another|one|at least one|still|any other|still any|still a|a single)"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TYPE_CHECKING
 
 from edge_runtime.decision.confidence import Reply
 from edge_runtime.decision.scene import Look, Scene, either
 from edge_runtime.skills.nouns import Claim, Noun
 from edge_runtime.skills.wording import duration, indefinite, on_camera
-from edge_runtime.types import Question
+
+if TYPE_CHECKING:
+    from edge_runtime.types import Question
+    from collections.abc import Mapping
 
 UNSEEN = 0.3
 """Chance granted to a thing being where a silent camera looks."""
