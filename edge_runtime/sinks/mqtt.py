@@ -1,0 +1,177 @@
+"""Events to the broker and questions from it; what `publish` has taken is delivered at least once."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING, TypeAlias
+
+from edge_runtime.errors import EdgeError
+from edge_runtime.sinks import topics
+from edge_runtime.sinks.connection import Received, tls_context
+from edge_runtime.sinks.delivery import Delivery, MqttStats, Outgoing
+from edge_runtime.sinks.spool import Message, Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from edge_runtime.config import MqttSettings
+    from edge_runtime.types import Event
+
+    TextReader: TypeAlias = Callable[[str], Mapping[str, object] | None]
+
+_log = logging.getLogger(__name__)
+
+_INCOMING = 16
+_LONGEST_TEXT = 64 * 1024
+
+
+class MqttSink:
+    """Events go to the spool and from there, in order and at QoS 1, to the broker.
+
+    `start` connects in the background and for ever. The sink owns `spool` and closes it.
+
+    Args:
+        settings: broker, and how many messages may be in flight.
+        device: name of this box in topics.
+        spool: where events wait.
+        password: for `settings.username`.
+        mqtt5: try MQTT 5 before 3.1.1.
+
+    Raises:
+        ConfigError: `settings.ca_file` cannot be used.
+    """
+
+    name = "mqtt"
+    durable = True
+
+    def __init__(
+        self, settings: MqttSettings, device: str, spool: Spool, password: str | None = None, *, mqtt5: bool = True
+    ) -> None:
+        if settings.tls:
+            tls_context(settings)
+        self._device = device
+        self._spool = spool
+        self._delivery = Delivery(settings, device, spool, password, mqtt5=mqtt5)
+        self._delivery.on_received = self._take_in
+        self._published = 0
+        self._lock = threading.Lock()
+        self._readers: dict[str, tuple[TextReader, str | None]] = {}
+        self._incoming: queue.Queue[Received | None] = queue.Queue(_INCOMING)
+        self._reading = threading.Thread(target=self._read, name="mqtt-reader", daemon=True)
+
+    @property
+    def published(self) -> int:
+        """Return how many events were accepted for delivery; states alone, such as counts, are not events."""
+        return self._published
+
+    @property
+    def stats(self) -> MqttStats:
+        """Return the counts of the delivery."""
+        return self._delivery.stats
+
+    def on_message(self, topic: str, reader: TextReader, *, reply_to: str | None = None) -> None:
+        """Have `reader` called with each text that comes in on `topic`, one at a time, off the network's thread.
+
+        What it returns, or `{"error": ...}` for an EdgeError, goes to the message's Response Topic with its
+        Correlation Data (MQTT 5), else to `reply_to`, else nowhere. Retained messages are passed over. Call this
+        before `start`.
+        """
+        self._readers[topic] = (reader, reply_to)
+        self._delivery.filters = list(self._readers)
+
+    def start(self) -> None:
+        """Connect in the background; returns at once whatever the broker does."""
+        self._delivery.start()
+        self._reading.start()
+
+    def publish(self, event: Event) -> None:
+        """Keep `event` on disk, and send it when there is a broker.
+
+        Raises:
+            SinkError: the disk is full or failing.
+        """
+        wall_s = time.time() - (time.monotonic() - event.at)
+        messages = topics.event_messages(event, self._device, wall_s)
+        if messages:
+            self._spool.append(*messages)
+            with self._lock:
+                self._published += 1
+            self._delivery.knock()
+        state = topics.state(event, self._device)
+        if state is not None:
+            self.retain(*state)
+
+    def retain(self, topic: str, payload: str, *, again: bool = False) -> None:
+        """Set a retained state: sent if it changed or `again`, and after each reconnect; empty removes it."""
+        self._delivery.retain(topic, payload, again=again)
+
+    def announce(self, messages: Iterable[tuple[str, str]], again_on: str) -> None:
+        """Retain discovery `messages`, and send them again whenever `again_on` says `online`; call before `start`."""
+        kept = list(messages)
+
+        def send(text: str = "online") -> None:
+            if text == "online":
+                for topic, payload in kept:
+                    self.retain(topic, payload, again=True)
+
+        self.on_message(again_on, send)
+        send()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all is acknowledged; False when `timeout_s` was not enough."""
+        return self._delivery.flush(timeout_s)
+
+    def close(self, timeout_s: float) -> None:
+        """Finish what is in flight, say `offline`, end; what is still in the spool goes out after the next start."""
+        deadline = time.monotonic() + timeout_s
+        self._delivery.close(timeout_s)
+        self._put(None)
+        if self._reading.is_alive():
+            self._reading.join(max(deadline - time.monotonic(), 0.1))
+        self._spool.close()
+
+    def _take_in(self, received: Received) -> None:
+        if received.topic not in self._readers:
+            return
+        if len(received.payload) > _LONGEST_TEXT:
+            _log.warning("MQTT: %d bytes on %s are too many; passed over", len(received.payload), received.topic)
+            return
+        self._put(received)
+
+    def _put(self, received: Received | None) -> None:
+        while True:
+            try:
+                self._incoming.put_nowait(received)
+            except queue.Full:
+                with contextlib.suppress(queue.Empty):
+                    self._incoming.get_nowait()
+                    _log.warning("MQTT: more than %d messages wait to be read; the oldest is dropped", _INCOMING)
+            else:
+                return
+
+    def _read(self) -> None:
+        while True:
+            received = self._incoming.get()
+            if received is None:
+                return
+            reader, reply_to = self._readers[received.topic]
+            try:
+                answer = reader(received.payload.decode())
+            except UnicodeDecodeError:
+                _log.warning("MQTT: a message on %s is not UTF-8 text; passed over", received.topic)
+                continue
+            except EdgeError as error:
+                answer = {"error": str(error)}
+            topic = received.reply_to or reply_to
+            if answer is not None and topic is not None and self._may_reply_to(topic):
+                payload = json.dumps(answer, ensure_ascii=False).encode()
+                self._delivery.reply(Outgoing(Message(topic, payload), correlation=received.correlation))
+
+    def _may_reply_to(self, topic: str) -> bool:
+        # A reply to a topic that is read here would be answered in turn, for ever.
+        return not set(topic) & set("+#\0") and topic not in self._readers
