@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
+from typing import TYPE_CHECKING
 
 import cv2
-
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edge_runtime.types import Image

@@ -17,6 +17,7 @@ from edge_runtime.types import Answer, Origin, Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
     from edge_runtime.cloud.spending import Spending
     from edge_runtime.config import CloudSettings
 
@@ -131,7 +132,7 @@ class CloudResponder:
 
     @staticmethod
     def _pause_s(error: CloudError, attempt: int) -> float:
-        """Return what the endpoint asked for, else a doubling pause, jittered so that a fleet does not march in step."""
+        """Return what the endpoint asked for, else a doubling pause, jittered so that a fleet does not act as one."""
         if isinstance(error, CloudRateLimitError) and error.retry_after_s is not None:
             return error.retry_after_s
         longest = min(FIRST_PAUSE_S * 2.0**attempt, LONGEST_PAUSE_S)

@@ -9,14 +9,14 @@ import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from edge_runtime.decision.budget import Budget, pico_usd, usd
 from edge_runtime.errors import BudgetExceededError, CloudError
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 

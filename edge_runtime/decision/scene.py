@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass, replace
-
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge_runtime.types import Detection, Frame, Observation
     from collections.abc import Iterable, Mapping
+
+    from edge_runtime.types import Detection, Frame, Observation
 
 VISIT_GAP_S = 5.0
 MISSED = 0.1

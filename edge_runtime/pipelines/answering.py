@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from dataclasses import replace
-from typing import Protocol, TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime.decision.confidence import ConfidenceGate, Reply, Route
 from edge_runtime.errors import (
@@ -20,8 +20,9 @@ from edge_runtime.errors import (
 from edge_runtime.types import Answer, Frame, Origin, Question
 
 if TYPE_CHECKING:
-    from edge_runtime.decision.scene import Scene
     from collections.abc import Callable, Mapping
+
+    from edge_runtime.decision.scene import Scene
 
 logger = logging.getLogger(__name__)
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from edge_runtime.decision.confidence import Reply
 from edge_runtime.skills.wording import clock_is_set
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge_runtime.types import Question
-    from edge_runtime.decision.scene import Scene
-    from datetime import datetime
     from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from edge_runtime.decision.scene import Scene
+    from edge_runtime.types import Question
 
 DATE_WORDS = frozenset({"day", "date", "month", "year", "weekday", "today"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Clock:
     """Answers "what time is it?", "what day is it?".
 
@@ -26,9 +27,9 @@ class Clock:
     """
 
     now: Callable[[], datetime]
-    name: str = "clock"
-    about_scene: bool = False
-    sentences: tuple[str, ...] = (
+    name: ClassVar[str] = "clock"
+    about_scene: ClassVar[bool] = False
+    sentences: ClassVar[tuple[str, ...]] = (
         "(what|which) time is it [(now|right now|please)]",
         "what is the [(current|local|exact)] time [(now|right now)]",
         "[tell me] [the] time [please]",
@@ -40,7 +41,7 @@ class Clock:
         "what is todays date",
         "tell me (the date|what day it is)",
     )
-    examples: tuple[str, ...] = (
+    examples: ClassVar[tuple[str, ...]] = (
         "what time is it",
         "do you know what time it is",
         "what day is it today",

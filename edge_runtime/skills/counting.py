@@ -4,34 +4,35 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from edge_runtime.decision.confidence import Reply
 from edge_runtime.skills.nouns import Claim, Noun, Nouns
 from edge_runtime.skills.skill import narrow, view
 from edge_runtime.skills.wording import counted, listed, on_camera
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge_runtime.types import Question
-    from edge_runtime.decision.scene import Look, Scene
     from collections.abc import Iterable, Mapping
 
+    from edge_runtime.decision.scene import Look, Scene
+    from edge_runtime.types import Question
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Counting:
     """Answers "how many people are there?", "count the cars"."""
 
     nouns: Nouns
     max_age_s: float = 15.0
-    name: str = "counting"
-    about_scene: bool = True
-    sentences: tuple[str, ...] = (
+    name: ClassVar[str] = "counting"
+    about_scene: ClassVar[bool] = True
+    sentences: ClassVar[tuple[str, ...]] = (
         "how many {label} [(are|is) [there]] [<place>]",
         "how many {label} (do|can) you (see|count|spot) [<place>]",
         "count [all] [(the|these|those|my)] {label} [<place>]",
         "[(what is|tell me)] [the] (number|count) of {label} [<place>]",
     )
-    examples: tuple[str, ...] = (
+    examples: ClassVar[tuple[str, ...]] = (
         "how many things are there",
         "how many things do you see",
         "count the things",

@@ -5,28 +5,29 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from edge_runtime.decision.confidence import Reply
 from edge_runtime.decision.scene import MISSED, Look, Scene, either
 from edge_runtime.skills.skill import view
 from edge_runtime.skills.wording import counted, indefinite, listed, on_camera
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge_runtime.types import Question
     from collections.abc import Mapping
+
+    from edge_runtime.types import Question
 
 NOTHING = "nothing that I know"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Description:
     """Answers "what do you see?", "what is in the picture?"."""
 
     max_age_s: float = 15.0
-    name: str = "description"
-    about_scene: bool = True
-    sentences: tuple[str, ...] = (
+    name: ClassVar[str] = "description"
+    about_scene: ClassVar[bool] = True
+    sentences: ClassVar[tuple[str, ...]] = (
         "what (do|can) you see [<place>]",
         "what (else|all) (do|can) you see [<place>]",
         "(tell me|describe|say) what you [can] see [<place>]",
@@ -37,7 +38,7 @@ class Description:
         "describe (the|this|your) (picture|image|photo|scene|view|surroundings|room)",
         "describe <place>",
     )
-    examples: tuple[str, ...] = (
+    examples: ClassVar[tuple[str, ...]] = (
         "what do you see",
         "describe the scene",
         "what is in the picture",

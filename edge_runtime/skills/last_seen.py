@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar
 
 from edge_runtime.decision.confidence import Reply
 from edge_runtime.skills.skill import narrow
 from edge_runtime.skills.wording import clock_is_set, duration, indefinite, listed, moment, on_camera
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge_runtime.types import Question
-    from edge_runtime.skills.nouns import Noun, Nouns
-    from edge_runtime.decision.scene import Scene, Sighting
     from collections.abc import Callable, Mapping
+
+    from edge_runtime.decision.scene import Scene, Sighting
+    from edge_runtime.skills.nouns import Noun, Nouns
+    from edge_runtime.types import Question
 
 NOW_S = 3.0
 NEVER = 0.9
 """Score of "not seen since": what the record says is sure, that nothing was overlooked is not."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LastSeen:
     """Answers "when did you last see a dog?", "have you seen the cat?", "where is the cat?".
 
@@ -31,9 +32,9 @@ class LastSeen:
 
     nouns: Nouns
     now: Callable[[], datetime]
-    name: str = "last_seen"
-    about_scene: bool = False
-    sentences: tuple[str, ...] = (
+    name: ClassVar[str] = "last_seen"
+    about_scene: ClassVar[bool] = False
+    sentences: ClassVar[tuple[str, ...]] = (
         "when did you [(last|most recently)] (see|saw|notice|spot) [<some>] {label} [last] [<place>]",
         "when have you [last] seen [<some>] {label} [last] [<place>]",
         "when (was|were) [<some>] {label} [(last|most recently)] (seen|here|there) [last] [<place>]",
@@ -41,14 +42,13 @@ class LastSeen:
         "when was the last time [that] [<some>] {label} was (seen|here|there) [<place>]",
         "where did you [last] (see|saw) [<some>] {label} [last]",
         "where (is|are|was|were) [<some>] {label} [last seen]",
-        "(have|has|did) you [(ever|recently)] (seen|see|notice|noticed) [<some>] {label} "
-        "[(today|lately|recently|yet|before)] [<place>]",
-        "(has|have) [<some>] {label} been [seen] <place> [(today|lately|recently|yet|before)]",
-        "(was|were) there [<some>] {label} [<place>] [(today|lately|recently|yet|before)]",
+        "(have|has|did) you [(ever|recently)] (seen|see|notice|noticed) [<some>] {label} <lately> [<place>]",
+        "(has|have) [<some>] {label} been [seen] <place> <lately>",
+        "(was|were) there [<some>] {label} [<place>] <lately>",
         "how long ago did you [last] see [<some>] {label} [<place>]",
         "last time you saw [<some>] {label} [<place>]",
     )
-    examples: tuple[str, ...] = (
+    examples: ClassVar[tuple[str, ...]] = (
         "when did you last see a thing",
         "when was the thing last here",
         "how long has the thing been gone",

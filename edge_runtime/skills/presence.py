@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from edge_runtime.decision.confidence import Reply
 from edge_runtime.decision.scene import Scene, either
 from edge_runtime.skills.skill import narrow, view
 from edge_runtime.skills.wording import indefinite, listed, on_camera
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge_runtime.types import Question
-    from edge_runtime.skills.nouns import Nouns
     from collections.abc import Mapping
 
+    from edge_runtime.skills.nouns import Nouns
+    from edge_runtime.types import Question
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Presence:
     """Answers "is there a person?", "anyone at the door?", "do you see any dogs?"."""
 
     nouns: Nouns
     max_age_s: float = 15.0
-    name: str = "presence"
-    about_scene: bool = True
-    sentences: tuple[str, ...] = (
+    name: ClassVar[str] = "presence"
+    about_scene: ClassVar[bool] = True
+    sentences: ClassVar[tuple[str, ...]] = (
         "(is|are) there [<some>] {label} [<place>]",
         "there (is|are) [<some>] {label} [<place>]",
         "[(do|can|could) you] (see|spot|notice|detect|recognise|recognize) [<some>] {label} [<place>]",
@@ -35,7 +36,7 @@ class Presence:
         "{label} <place>",
         "does [the|this] (picture|image|photo|frame|video) (show|contain|have) [<some>] {label}",
     )
-    examples: tuple[str, ...] = (
+    examples: ClassVar[tuple[str, ...]] = (
         "is there a thing",
         "are there any things here",
         "do you see a thing",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,8 @@ from edge_runtime.skills.phrasing import ANY_PLACE, CUES, DETAILS, FILLERS, FRAM
 from edge_runtime.skills.sentences import PREFIX, camera_names
 
 if TYPE_CHECKING:
-    from edge_runtime.skills.skill import Skill
     from edge_runtime.skills.nouns import Nouns
+    from edge_runtime.skills.skill import Skill
 
 EmbedText = Callable[[Sequence[str]], NDArray[np.float32]]
 """Sentences to unit vectors, shape (n, 384)."""

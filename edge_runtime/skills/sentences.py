@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge_runtime.skills.wording import spoken_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edge_runtime.skills.nouns import Nouns
     from edge_runtime.skills.skill import Skill
-    from collections.abc import Sequence
 
 PREFIX = "question."
 SOME = "(a|an|any|the|some|my|our|your|another|one|at least one|still|any other|still any|still a|a single)"
+LATELY = "[(today|lately|recently|yet|before)]"
 ANYWHERE = (
     "[(right|over|out|still)] (here|there|now)",
     "(in|on) (the|this|that|your) (picture|image|photo|photograph|frame|view|scene|video)",
@@ -47,7 +49,7 @@ def question_sentences(skills: Sequence[Skill], nouns: Nouns, cameras: Sequence[
         "language": "en",
         "intents": {PREFIX + skill.name: {"data": [{"sentences": list(skill.sentences)}]} for skill in skills},
         "lists": lists,
-        "expansion_rules": {"some": SOME, "place": f"({'|'.join(places)})"},
+        "expansion_rules": {"some": SOME, "lately": LATELY, "place": f"({'|'.join(places)})"},
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime.decision.confidence import Reply
 from edge_runtime.decision.scene import Look, Scene, either
@@ -11,27 +11,32 @@ from edge_runtime.skills.nouns import Claim, Noun
 from edge_runtime.skills.wording import duration, indefinite, on_camera
 
 if TYPE_CHECKING:
-    from edge_runtime.types import Question
     from collections.abc import Mapping
+
+    from edge_runtime.types import Question
 
 UNSEEN = 0.3
 """Chance granted to a thing being where a silent camera looks."""
 
 
 class Skill(Protocol):
-    """One kind of question that the box can answer by itself.
+    """One kind of question that the box can answer by itself."""
 
-    Attributes:
-        name: also the intent `question.<name>` and the key of its calibration.
-        about_scene: whoever answers instead needs the picture.
-        sentences: templates in Home Assistant's format; `<place>`, `<some>`, `{label}` and `{camera}` are known.
-        examples: plain questions of this kind, with "thing" for the noun, for nearest-meaning search.
-    """
+    @property
+    def name(self) -> str:
+        """Return the name: its intent is `question.<name>`, and its calibration is kept under it."""
 
-    name: str
-    about_scene: bool
-    sentences: tuple[str, ...]
-    examples: tuple[str, ...]
+    @property
+    def about_scene(self) -> bool:
+        """Tell whether whoever answers instead needs the picture."""
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Return templates in Home Assistant's format; `<place>`, `<some>`, `<lately>` and `{label}` are known."""
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """Return plain questions of this kind, with "thing" for the noun, for nearest-meaning search."""
 
     def answer(self, question: Question, scene: Scene, slots: Mapping[str, str]) -> Reply | None:
         """Return a reply with a raw score, None where the skill cannot know."""

@@ -1,0 +1,35 @@
+"""The skills that every box has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge_runtime.skills.clock import Clock
+from edge_runtime.skills.counting import Counting
+from edge_runtime.skills.description import Description
+from edge_runtime.skills.last_seen import LastSeen
+from edge_runtime.skills.presence import Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from edge_runtime.skills.nouns import Nouns
+    from edge_runtime.skills.skill import Skill
+
+
+def builtin_skills(nouns: Nouns, now: Callable[[], datetime], max_age_s: float = 15.0) -> tuple[Skill, ...]:
+    """Return one of each.
+
+    Args:
+        nouns: what the detector knows.
+        now: gives the wall clock's time in the owner's time zone.
+        max_age_s: a look older than this says nothing about now; above `vision.refresh_s`.
+    """
+    return (
+        Presence(nouns, max_age_s),
+        Counting(nouns, max_age_s),
+        Description(max_age_s),
+        LastSeen(nouns, now),
+        Clock(now),
+    )
