@@ -1,0 +1,145 @@
+"""Every sentence that the recogniser may hear, as the smallest graph of words that says exactly those."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# fmt: off
+_UNITS = [
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
+    "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+]
+# fmt: on
+_TENS = ["zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_SYMBOLS = {"%": "percent", "°": "degrees", "&": "and", "+": "plus"}
+_FRACTIONS = {"½": "half", "1/2": "half", "1/4": "quarter", "3/4": "three quarters"}
+_CURLY_APOSTROPHE = "\u2019"
+_PUNCTUATION = '.,;:!?"()…'
+
+Words = dict[str, int]
+
+
+def number_words(number: float) -> str:
+    """Return a number between minus and plus a million as English words, without hyphens."""
+    if number < 0:
+        return f"minus {number_words(-number)}"
+    whole = int(number)
+    if number != whole:
+        tenths = round((number - whole) * 10)
+        return f"{number_words(whole)} point {_UNITS[tenths]}"
+    for size, name in ((1000, "thousand"), (100, "hundred")):
+        if whole >= size:
+            rest = f" {number_words(whole % size)}" if whole % size else ""
+            return f"{number_words(whole // size)} {name}{rest}"
+    if whole < 20:
+        return _UNITS[whole]
+    return _TENS[whole // 10] + (f" {_UNITS[whole % 10]}" if whole % 10 else "")
+
+
+def spoken(word: str) -> str:
+    """Return how a written word is said: "75" as "seventy five", "1/2" as "half", others as they are."""
+    if word.isdecimal() and len(word) < 8:
+        return number_words(int(word))
+    return _FRACTIONS.get(word, word)
+
+
+class WordGraph:
+    """Grown piece by piece from `start`, then written down determinised and minimised.
+
+    Arcs carry text in which a space ends a word, so that "light[s]" and "day[ ]light" come out as the words they are.
+    """
+
+    start = 0
+
+    def __init__(self) -> None:
+        self._arcs: list[list[tuple[str, int]]] = [[]]
+        self._accepting: set[int] = set()
+
+    def text(self, node: int, text: str) -> int:
+        """Add `text` after `node`; return the node where it ends."""
+        for piece in _pieces(text):
+            self._arcs.append([])
+            self._arcs[node].append((piece, len(self._arcs) - 1))
+            node = len(self._arcs) - 1
+        return node
+
+    def join(self, nodes: Iterable[int]) -> int:
+        """Return one node that every one of `nodes` leads to."""
+        self._arcs.append([])
+        end = len(self._arcs) - 1
+        for node in set(nodes):
+            self._arcs[node].append(("", end))
+        return end
+
+    def accept(self, node: int) -> None:
+        """Say that a sentence may end at `node`."""
+        self._accepting.add(node)
+
+    def fsg(self, name: str = "home") -> str:
+        """Return the graph in PocketSphinx's FSG format; state 0 starts, the last state accepts."""
+        states = self._minimised()
+        final = len(states)
+        lines = [f"FSG_BEGIN {name}", f"NUM_STATES {final + 1}", "START_STATE 0", f"FINAL_STATE {final}"]
+        for number, (accepting, words) in enumerate(states):
+            lines += [f"TRANSITION {number} {target} 1.0 {word}" for word, target in sorted(words.items())]
+            lines += [f"TRANSITION {number} {final} 1.0"] if accepting else []
+        return "\n".join([*lines, "FSG_END", ""])
+
+    def _minimised(self) -> list[tuple[bool, Words]]:
+        """Return (accepting, {word: state}) of the smallest deterministic graph; the first state starts."""
+        subsets: dict[frozenset[int], int] = {}
+        register: dict[tuple[bool, tuple[tuple[str, int], ...]], int] = {}
+
+        def state(nodes: frozenset[int]) -> int:
+            known = subsets.get(nodes)
+            if known is not None:
+                return known
+            accepting, targets = self._words_from(nodes)
+            words = {word: state(frozenset(ends)) for word, ends in targets.items()}
+            signature = (accepting, tuple(sorted(words.items())))
+            subsets[nodes] = register.setdefault(signature, len(register))
+            return subsets[nodes]
+
+        state(frozenset([self.start]))
+        last = len(register) - 1
+        return [(accepting, {word: last - end for word, end in words}) for accepting, words in reversed(register)]
+
+    def _words_from(self, nodes: frozenset[int]) -> tuple[bool, dict[str, set[int]]]:
+        """Return whether a sentence may end at `nodes`, and the nodes that each next whole word leads to."""
+        accepting = False
+        targets: dict[str, set[int]] = {}
+        todo = [("", node) for node in nodes]
+        seen = set(todo)
+        while todo:
+            word, node = todo.pop()
+            accepting |= node in self._accepting and not word
+            if word and node in self._accepting:
+                targets.setdefault(word, set()).add(node)
+            for piece, end in self._arcs[node]:
+                if piece == " " and word:
+                    targets.setdefault(word, set()).add(end)
+                elif (step := (word + piece.strip(), end)) not in seen:
+                    seen.add(step)
+                    todo.append(step)
+        return accepting, targets
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Yield the words of `text`, lower case and without punctuation, with the spaces around them."""
+    word = ""
+    for character in text.lower():
+        if character.isspace() or character in "-_":
+            yield from [word] if word else []
+            yield " "
+            word = ""
+        elif character in _SYMBOLS:
+            yield from [word, " "] if word else [" "]
+            yield from [_SYMBOLS[character], " "]
+            word = ""
+        elif character not in _PUNCTUATION:
+            word += "'" if character == _CURLY_APOSTROPHE else character
+    if word:
+        yield word
