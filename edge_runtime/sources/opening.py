@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -10,6 +11,7 @@ import cv2
 
 from edge_runtime.errors import InputError
 from edge_runtime.sources.camera import Camera, mask_credentials
+from edge_runtime.sources.microphone import Microphone
 from edge_runtime.sources.replay import PictureFile, VideoFile, WavFile
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from edge_runtime.types import AudioChunk, Frame
 
 _STREAM = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt)://.", re.IGNORECASE)
+_MOVING = {".gif", ".mjpeg", ".mjpg"}  # they begin like a still picture
 _DEVICE = re.compile(r"\d+|/dev/.+")
 
 
@@ -65,8 +68,7 @@ def open_camera(settings: CameraSettings) -> FrameSource:
         return Camera(settings)
     path = Path(url).expanduser()
     if path.is_file():
-        # OpenCV reads a GIF as one picture and FFmpeg as the video that it is.
-        still = path.suffix.lower() != ".gif" and cv2.haveImageReader(str(path))
+        still = path.suffix.lower() not in _MOVING and cv2.haveImageReader(str(path))
         return PictureFile(settings) if still else VideoFile(settings)
     raise InputError(
         f"camera {settings.name}: {mask_credentials(url)!r} is neither a file that exists nor a camera; "
@@ -82,10 +84,6 @@ def open_microphone(settings: MicrophoneSettings) -> ChunkSource:
     """
     if Path(settings.device).expanduser().is_file():
         return WavFile(settings)
-    try:
-        from edge_runtime.sources.microphone import Microphone  # noqa: PLC0415 - the extra [mic] may not be installed
-    except (ImportError, OSError) as error:
-        raise InputError(
-            f"microphone {settings.name}: {error}; install edge-runtime[mic] and the system package libportaudio2"
-        ) from None
+    if importlib.util.find_spec("sounddevice") is None:
+        raise InputError(f"microphone {settings.name}: install edge-runtime[mic], or name a sound file")
     return Microphone(settings)

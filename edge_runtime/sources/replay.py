@@ -13,15 +13,14 @@ import numpy as np
 
 from edge_runtime.errors import InputError
 from edge_runtime.sources.files import read_picture, sound_blocks
-from edge_runtime.types import SAMPLE_RATE_HZ, AudioChunk, Frame
+from edge_runtime.sources.resampling import CHUNK_SAMPLES, Chunker
+from edge_runtime.types import SAMPLE_RATE_HZ, Frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edge_runtime.config import CameraSettings, MicrophoneSettings
-
-CHUNK_SAMPLES = 512
-"""Samples in one chunk: 32 ms, what the voice activity model takes."""
+    from edge_runtime.types import AudioChunk
 
 _ASSUMED_FPS = 25.0
 
@@ -137,25 +136,20 @@ class WavFile(_Replay):
     def __init__(self, settings: MicrophoneSettings, *, trailing_silence_s: float = 1.0) -> None:
         super().__init__(settings.name, realtime=settings.realtime)
         self._path = Path(settings.device).expanduser()
-        self._silence = np.zeros(round(trailing_silence_s * SAMPLE_RATE_HZ), np.float32)
+        # One chunk more, so that the chunk that holds the last sample is full.
+        self._silence = np.zeros(round(trailing_silence_s * SAMPLE_RATE_HZ) + CHUNK_SAMPLES, np.float32)
         next(sound_blocks(self._path))
 
     def chunks(self) -> Iterator[AudioChunk]:
         """Yield the sound from the beginning, each call anew; `at` is the time it was opened plus the media time."""
         opened_at = time.monotonic()
-        rest = np.zeros(0, np.float32)
+        chunker = Chunker(self.name)
         done = 0
-        for block in itertools.chain(sound_blocks(self._path), [self._silence]):
-            samples = np.concatenate([rest, block])
-            if block is self._silence:
-                samples = np.pad(samples, (0, -len(samples) % CHUNK_SAMPLES))
-            whole = len(samples) - len(samples) % CHUNK_SAMPLES
-            for start in range(0, whole, CHUNK_SAMPLES):
-                at = opened_at + done / SAMPLE_RATE_HZ
-                done += CHUNK_SAMPLES
+        for samples in itertools.chain(sound_blocks(self._path), [self._silence]):
+            for chunk in chunker.feed(opened_at + done / SAMPLE_RATE_HZ, samples):
                 # A microphone hands over a chunk when its last sample was heard.
-                self._wait_until(opened_at + done / SAMPLE_RATE_HZ)
+                self._wait_until(chunk.at + CHUNK_SAMPLES / SAMPLE_RATE_HZ)
                 if self._closed.is_set():
                     return
-                yield AudioChunk(self.name, at, samples[start : start + CHUNK_SAMPLES])
-            rest = samples[whole:]
+                yield chunk
+            done += len(samples)

@@ -1,4 +1,4 @@
-"""Sound of any rate brought to the 16 kHz of the models."""
+"""Sound of any rate and any block length brought to the 16 kHz chunks of the models."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soxr  # type: ignore[import-untyped]  # ships none
 
-from edge_runtime.types import SAMPLE_RATE_HZ
+from edge_runtime.types import SAMPLE_RATE_HZ, AudioChunk
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
+
+CHUNK_SAMPLES = 512
+"""Samples in one chunk: 32 ms, what the voice activity model takes."""
 
 
 class Resampler:
@@ -27,3 +32,20 @@ class Resampler:
         # A float file may go beyond full scale, and the filter overshoots at hard edges.
         within: NDArray[np.float32] = np.clip(samples, -1.0, 1.0, dtype=np.float32)
         return within
+
+
+class Chunker:
+    """Cuts one stream of samples into chunks of 512, keeping the rest for the next call."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._rest = np.zeros(0, np.float32)
+
+    def feed(self, at: float, samples: NDArray[np.float32]) -> Iterator[AudioChunk]:
+        """Yield the whole chunks; `at` is the time of the first of `samples`."""
+        at -= len(self._rest) / SAMPLE_RATE_HZ
+        samples = np.concatenate([self._rest, samples])
+        whole = len(samples) - len(samples) % CHUNK_SAMPLES
+        self._rest = samples[whole:]
+        for start in range(0, whole, CHUNK_SAMPLES):
+            yield AudioChunk(self._source, at + start / SAMPLE_RATE_HZ, samples[start : start + CHUNK_SAMPLES])

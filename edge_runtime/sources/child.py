@@ -1,0 +1,155 @@
+"""The two ends of the pipe to a child program that reads one device, so that a read that blocks for ever can be killed.
+
+Both directions carry JSON lines; an answer with a `size` is followed by that many bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from edge_runtime.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_KILL_TIMEOUT_S = 1.0
+
+
+class ChildProgram:
+    """The parent's end: start the module `program`, ask, await answers, kill."""
+
+    def __init__(
+        self,
+        program: str,
+        request: Mapping[str, object],
+        *,
+        environment: Mapping[str, str] | None = None,
+        pipe_bytes: int = 2**18,
+    ) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-m", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            pipesize=pipe_bytes,
+            env={**os.environ, **(environment or {})},
+            # Ctrl-C in a terminal goes to the whole session; this child ends when its parent wants it to.
+            start_new_session=True,
+        )
+        self._requests = cast("IO[bytes]", self._process.stdin)
+        self._answers = cast("IO[bytes]", self._process.stdout)
+        self._readable = select.poll()
+        self._readable.register(self._answers, select.POLLIN)
+        self._unread = bytearray()
+        # Through the pipe, because anyone on the box can read a command line with the password in it.
+        self.ask(request)
+
+    def ask(self, request: Mapping[str, object] | None = None) -> None:
+        """Send one line; a program that has ended is noticed where its answer is read."""
+        with contextlib.suppress(BrokenPipeError):
+            self._requests.write(json.dumps(request or {}).encode() + b"\n")
+
+    def pause(self, until: float) -> None:
+        """Wait while nothing is asked, and raise SourceError at once when the program fails in that time."""
+        if self._readable.poll(max(0.0, (until - time.monotonic()) * 1000)):
+            self.answer(_KILL_TIMEOUT_S)
+
+    def answer(self, timeout_s: float) -> tuple[dict[str, Any], bytearray]:
+        """Return the next answer and the bytes that belong to it.
+
+        Raises:
+            SourceError: nothing came in time, or the program told an error, or it ended.
+        """
+        try:
+            return self._answer(time.monotonic() + timeout_s)
+        except TimeoutError:
+            raise SourceError(f"gave nothing for {timeout_s:g} s") from None
+
+    def kill(self) -> None:
+        """End the program at once; whoever waits for its answer gets a SourceError."""
+        self._process.kill()
+        # A driver can hold a killed process for longer; Popen then reaps it when the next one is started.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_KILL_TIMEOUT_S)
+
+    def stop(self) -> None:
+        """End the program and give back everything it used."""
+        self.kill()
+        self._requests.close()
+        self._answers.close()
+
+    def _answer(self, give_up_at: float) -> tuple[dict[str, Any], bytearray]:
+        while b"\n" not in self._unread:
+            self._receive(self._unread, 4096, give_up_at)
+        line, _, payload = self._unread.partition(b"\n")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise SourceError(answer["error"])
+        size = answer.get("size", 0)
+        self._unread, payload = payload[size:], payload[:size]
+        while len(payload) < size:
+            self._receive(payload, size - len(payload), give_up_at)
+        return answer, payload
+
+    def _receive(self, buffer: bytearray, most: int, give_up_at: float) -> None:
+        if not self._readable.poll(max(0.0, (give_up_at - time.monotonic()) * 1000)):
+            raise TimeoutError
+        received = os.read(self._answers.fileno(), most)
+        if not received:
+            self.kill()
+            raise SourceError(f"lost its capture process (status {self._process.returncode})")
+        buffer += received
+
+
+class Parent:
+    """The child's end of the pipe; the child ends when this end of its parent is gone.
+
+    Attributes:
+        request: the first line, which says what to open.
+        wanted: set whenever the parent asks for more.
+    """
+
+    def __init__(self) -> None:
+        self._answers = os.fdopen(os.dup(1), "wb")
+        # OpenCV writes FFmpeg's messages to standard output, where the answers go.
+        self._log = os.memfd_create("log")
+        _redirect_output(self._log)
+        self.request: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
+        self.wanted = threading.Event()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def tell(self, payload: bytes | memoryview = b"", **answer: object) -> None:
+        """Send one answer and the bytes that belong to it."""
+        self._answers.write(json.dumps(answer).encode() + b"\n")
+        self._answers.write(payload)
+        self._answers.flush()
+
+    def last_words(self) -> str:
+        """Return the last message a library wrote, ready to end an error line; later ones are thrown away."""
+        lines = os.pread(self._log, 4096, 0).decode(errors="replace").splitlines()
+        os.close(self._log)
+        # A weak radio link gives one line for every damaged picture.
+        silence = os.open(os.devnull, os.O_WRONLY)
+        _redirect_output(silence)
+        os.close(silence)
+        said = [line.partition("] ")[2] or line for line in lines if line.strip()]
+        return f": {said[-1].strip()}" if said else ""
+
+    def _listen(self) -> None:
+        while sys.stdin.buffer.readline():
+            self.wanted.set()
+        # A normal exit would wait for a device that may never answer.
+        os._exit(0)
+
+
+def _redirect_output(target: int) -> None:
+    os.dup2(target, 1)
+    os.dup2(target, 2)
