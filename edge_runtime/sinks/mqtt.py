@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, TypeAlias
 from edge_runtime.errors import EdgeError
 from edge_runtime.sinks import topics
 from edge_runtime.sinks.connection import Received, tls_context
-from edge_runtime.sinks.delivery import Delivery, MqttStats, Outgoing
-from edge_runtime.sinks.spool import Message, Spool
+from edge_runtime.sinks.delivery import Delivery, MqttStats
+from edge_runtime.sinks.outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from edge_runtime.config import MqttSettings
+    from edge_runtime.sinks.spool import Spool
     from edge_runtime.types import Event
 
     TextReader: TypeAlias = Callable[[str], Mapping[str, object] | None]
@@ -56,7 +57,8 @@ class MqttSink:
             tls_context(settings)
         self._device = device
         self._spool = spool
-        self._delivery = Delivery(settings, device, spool, password, mqtt5=mqtt5)
+        self._outbox = Outbox(spool)
+        self._delivery = Delivery(settings, device, password, self._outbox, mqtt5=mqtt5)
         self._delivery.on_received = self._take_in
         self._published = 0
         self._lock = threading.Lock()
@@ -72,7 +74,17 @@ class MqttSink:
     @property
     def stats(self) -> MqttStats:
         """Return the counts of the delivery."""
-        return self._delivery.stats
+        waits = self._outbox.latencies()
+        return MqttStats(
+            state=self._delivery.state,
+            protocol=self._delivery.protocol,
+            acknowledged=self._outbox.acknowledged,
+            dropped=self._spool.dropped + self._outbox.refused,
+            depth=self._spool.depth,
+            reconnects=max(self._delivery.connections - 1, 0),
+            puback_p50_s=waits[len(waits) // 2] if waits else None,
+            puback_p99_s=waits[len(waits) * 99 // 100] if waits else None,
+        )
 
     def on_message(self, topic: str, reader: TextReader, *, reply_to: str | None = None) -> None:
         """Have `reader` called with each text that comes in on `topic`, one at a time, off the network's thread.
@@ -108,7 +120,8 @@ class MqttSink:
 
     def retain(self, topic: str, payload: str, *, again: bool = False) -> None:
         """Set a retained state: sent if it changed or `again`, and after each reconnect; empty removes it."""
-        self._delivery.retain(topic, payload, again=again)
+        self._outbox.retain(topic, payload, again=again)
+        self._delivery.knock()
 
     def announce(self, messages: Iterable[tuple[str, str]], again_on: str) -> None:
         """Retain discovery `messages`, and send them again whenever `again_on` says `online`; call before `start`."""
@@ -124,7 +137,7 @@ class MqttSink:
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all is acknowledged; False when `timeout_s` was not enough."""
-        return self._delivery.flush(timeout_s)
+        return self._outbox.wait_empty(timeout_s)
 
     def close(self, timeout_s: float) -> None:
         """Finish what is in flight, say `offline`, end; what is still in the spool goes out after the next start."""
@@ -170,7 +183,8 @@ class MqttSink:
             topic = received.reply_to or reply_to
             if answer is not None and topic is not None and self._may_reply_to(topic):
                 payload = json.dumps(answer, ensure_ascii=False).encode()
-                self._delivery.reply(Outgoing(Message(topic, payload), correlation=received.correlation))
+                self._outbox.reply(topic, payload, received.correlation)
+                self._delivery.knock()
 
     def _may_reply_to(self, topic: str) -> bool:
         # A reply to a topic that is read here would be answered in turn, for ever.
