@@ -56,7 +56,7 @@ class ChatClient:
 
     def __init__(self, base_url: str, api_key: str, model: str) -> None:
         self._client = openai.OpenAI(base_url=base_url, api_key=api_key, max_retries=0)
-        self._base_url = base_url
+        self._base_url = str(httpx2.URL(base_url).copy_with(username=None, password=None))
         self._model = model
 
     def close(self) -> None:

@@ -97,7 +97,7 @@ class CloudResponder:
         """Make one try with its own reservation, which stays where the endpoint may have billed it."""
         wait_s = self._breaker.wait_s(time.monotonic())
         if wait_s > 0:
-            raise _BreakerOpenError(f"{self._settings.base_url} kept failing; it is asked again in {wait_s:.0f} s")
+            raise _BreakerOpenError(f"the cloud endpoint kept failing; it is asked again in {wait_s:.0f} s")
         settings = self._settings
         worst_case = self._price.cost(worst_tokens, settings.max_output_tokens)
         reservation = self._spending.reserve(worst_case)
