@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from edge_runtime.types import Image
 
 _COLUMNS = 160
-_BLEND = 0.1
+_LEARN_S = 1.5
 _LEAST_STEP = 10.0
 _NOISE_STEPS = 6.0
 
@@ -39,28 +40,31 @@ class MotionGate:
         self._area = area
         self._refresh_s = refresh_s
         self._background: NDArray[np.float32] | None = None
+        self._learnt_at = 0.0
         self._looked_at = float("-inf")
 
     def update(self, image: Image, at: float) -> Motion:
         """Take the picture seen at `at` (seconds) into account."""
         small = _shrink(image)
-        area = self._changed_area(small)
+        area = self._changed_area(small, at)
         moving = area >= self._area
         look = moving or at - self._looked_at >= self._refresh_s
         if look:
             self._looked_at = at
         return Motion(area, moving, look)
 
-    def _changed_area(self, small: NDArray[np.float32]) -> float:
+    def _changed_area(self, small: NDArray[np.float32], at: float) -> float:
         if self._background is None or self._background.shape != small.shape:
-            self._background = small
-            return 1.0
+            self._background, self._learnt_at, self._looked_at = small, at, float("-inf")
+            return 0.0
         difference = small - self._background
         difference -= np.median(difference)
         step = np.abs(difference)
         noise = 1.4826 * float(np.median(step))
         changed = step > max(_LEAST_STEP, _NOISE_STEPS * noise)
-        self._background += _BLEND * (small - self._background)
+        learnt = 1 - math.exp(-max(at - self._learnt_at, 0.0) / _LEARN_S)
+        self._background += np.float32(learnt) * (small - self._background)
+        self._learnt_at = at
         return float(changed.mean())
 
 

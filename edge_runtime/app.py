@@ -1,0 +1,177 @@
+"""Settings in, a running box out: the only place that wires sources, models and sinks together."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from contextlib import ExitStack
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from edge_runtime import __version__
+from edge_runtime.assembly import Models, check_labels, make_answerer, make_voice
+from edge_runtime.config import CameraSettings, MicrophoneSettings, Settings
+from edge_runtime.decision.motion import MotionGate
+from edge_runtime.decision.scene import Scene
+from edge_runtime.decision.tracking import Tracker
+from edge_runtime.decision.zones import Line, Zone, ZoneMonitor
+from edge_runtime.errors import ConfigError
+from edge_runtime.house import House
+from edge_runtime.metrics import Metrics
+from edge_runtime.pipelines.vision import VisionPipeline
+from edge_runtime.runtime import Runtime
+from edge_runtime.sinks import topics
+from edge_runtime.sinks.broker import EmbeddedBroker, answers
+from edge_runtime.sinks.console import ConsoleSink
+from edge_runtime.sinks.fanout import FanOut
+from edge_runtime.sinks.homeassistant import discovery_messages
+from edge_runtime.sinks.mqtt import MqttSink
+from edge_runtime.sinks.snapshot import annotate, save_picture
+from edge_runtime.sinks.spool import Spool
+from edge_runtime.sources.opening import open_camera, open_microphone
+from edge_runtime.types import Question
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from edge_runtime.sinks.fanout import Sink
+
+FLUSH_S = 5.0
+_SOUNDS = {".wav", ".flac", ".ogg", ".mp3"}
+
+
+class App:
+    """One box, built and ready to `run`; `summary` says what it did."""
+
+    def __init__(self, settings: Settings, *, once: bool, console: Sink | None = None) -> None:
+        self.metrics = Metrics()
+        self._started_at = time.monotonic()
+        self._closing = ExitStack()
+        self._scene = Scene()
+        self._settings = settings
+        models = Models.of(settings)
+        answerer, questions = make_answerer(settings, models, self._scene)
+        self._mqtt = self._make_mqtt() if settings.mqtt.enabled else None
+        self._fanout = FanOut([sink for sink in (self._mqtt, console) if sink])
+        self.house = House(self._fanout, answerer, self.metrics)
+        self._add_cameras(models)
+        if settings.microphones:
+            voice = make_voice(settings, questions)
+            for microphone in settings.microphones:
+                paced = microphone.realtime or not Path(microphone.device).is_file()
+                self.house.add_microphone(open_microphone(microphone), voice(), paced=paced)
+        if self._mqtt:
+            self._open_mqtt(self._mqtt)
+        self.runtime = Runtime(self.house.stages(), once=once, close=self._close)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what was done since the start, in the order in which a person wants to know it."""
+        counts, stats = self.house.counts, self._mqtt.stats if self._mqtt else None
+        first = self.house.first_detection_at
+        return {
+            "seconds": round(time.monotonic() - self._started_at, 1),
+            "frames": counts["frames"],
+            "looks": counts["looks"],
+            "detections": counts["detections"],
+            **{kind.replace(" ", "_"): number for kind, number in sorted(counts.items()) if kind.endswith(" events")},
+            "events_published": self._mqtt.published if self._mqtt else 0,
+            "messages_acknowledged": stats.acknowledged if stats else 0,
+            "messages_waiting": stats.depth if stats else 0,
+            "frame_latency_ms": self.house.latency_ms(),
+            "first_detection_s": None if first is None else round(first - self._started_at, 2),
+            "memory_mb": round(psutil.Process().memory_info().rss / 2**20),
+        }
+
+    def save_last_look(self, path: Path) -> bool:
+        """Write the last frame that a camera's model saw, boxes drawn in; return whether there was one."""
+        looks = self._scene.looks(float("inf"), float("inf"))
+        for look in looks:
+            if look.frame is not None:
+                save_picture(path, annotate(look.frame, look.observation))
+                return True
+        return False
+
+    def _add_cameras(self, models: Models) -> None:
+        vision, known = self._settings.vision, models.manifest.detector.labels
+        for camera in self._settings.cameras:
+            for labels in (*(zone.labels for zone in camera.zones), *(line.labels for line in camera.lines)):
+                check_labels(f"camera {camera.name}", labels, known)
+            zones = [Zone(z.name, z.polygon, z.labels, z.dwell_s, z.cooldown_s) for z in camera.zones]
+            lines = [Line(line.name, line.start, line.end, line.labels) for line in camera.lines]
+            gate = MotionGate(vision.motion_area, vision.refresh_s)
+            tracker = Tracker(vision.confirm_frames, vision.lost_s)
+            view = VisionPipeline(models.detector, gate, tracker, ZoneMonitor(zones, lines), self._scene)
+            source = open_camera(camera)
+            self.house.add_camera(source, view, paced=source.live or camera.realtime)
+
+    def _make_mqtt(self) -> MqttSink:
+        mqtt, folder = self._settings.mqtt, self._settings.device.data_dir.expanduser()
+        if mqtt.embedded_broker and not answers(mqtt.host, mqtt.port):
+            broker = EmbeddedBroker(mqtt.port)
+            broker.start()
+            self._closing.callback(broker.close)
+            mqtt = mqtt.model_copy(update={"host": broker.host, "port": broker.port})
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"device.data_dir {folder} cannot be made ({error.strerror}); choose another") from None
+        secret = self._settings.secrets.mqtt_password
+        spool = Spool(folder / "spool.sqlite", mqtt.spool_events, mqtt.spool_mb)
+        return MqttSink(mqtt, self._settings.device.name, spool, secret.get_secret_value() if secret else None)
+
+    def _open_mqtt(self, mqtt: MqttSink) -> None:
+        device, home = self._settings.device.name, self._settings.homeassistant
+        if home.enabled:
+            cameras = [camera.name for camera in self._settings.cameras]
+            found = discovery_messages(
+                home.prefix, device, __version__, cameras, voice=bool(self._settings.microphones)
+            )
+            mqtt.announce(found, f"{home.prefix}/status")
+        mqtt.on_message(f"{topics.root(device)}/ask", self._ask, reply_to=f"{topics.root(device)}/answer")
+        mqtt.start()
+
+    def _ask(self, text: str) -> dict[str, object]:
+        answer = self.house.ask(Question(text, "mqtt", time.monotonic()))
+        return {"question": text, "text": answer.text, "confidence": answer.confidence, "origin": answer.origin.value}
+
+    def _close(self) -> None:
+        if self._mqtt:
+            self._mqtt.flush(FLUSH_S)
+        self._fanout.close(FLUSH_S)
+        self._closing.close()
+
+
+def demo_settings(stack: ExitStack) -> Settings:
+    """Return the settings of the embedded demo; its spool lives in a folder that `stack` removes."""
+    folder = stack.enter_context(resources.as_file(resources.files("edge_runtime.demo")))
+    settings = Settings.load(folder / "settings.yaml")
+    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-demo-")))
+    return settings.model_copy(update={"device": settings.device.model_copy(update={"data_dir": scratch})})
+
+
+def with_sources(settings: Settings, sources: Sequence[str]) -> Settings:
+    """Return the settings with more cameras, or microphones for sound files, named after their files."""
+    cameras, microphones = list(settings.cameras), list(settings.microphones)
+    taken = {*(camera.name for camera in cameras), *(microphone.name for microphone in microphones)}
+    for source in sources:
+        name = _name(source, taken)
+        if Path(source).suffix.lower() in _SOUNDS:
+            microphones.append(MicrophoneSettings(name=name, device=source))
+        else:
+            cameras.append(CameraSettings(name=name, url=source))
+    return settings.model_copy(update={"cameras": tuple(cameras), "microphones": tuple(microphones)})
+
+
+def _name(source: str, taken: set[str]) -> str:
+    stem = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in Path(source).stem)[:56] or "camera"
+    name = next(n for n in (stem, *(f"{stem}-{i}" for i in range(2, 1000))) if n not in taken)
+    taken.add(name)
+    return name
+
+
+def console(show: Callable[[str], None], *, as_json: bool) -> ConsoleSink:
+    """Return the sink that shows events as they happen."""
+    return ConsoleSink(show, as_json=as_json, started_at=time.monotonic())

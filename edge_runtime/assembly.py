@@ -1,0 +1,167 @@
+"""Rooms put together into the parts that the running box and the single verbs share: models, ears, answers."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from edge_runtime.bundles.manifest import Manifest, default_bundle
+from edge_runtime.decision.confidence import ConfidenceGate
+from edge_runtime.decision.scene import Scene
+from edge_runtime.errors import ConfigError
+from edge_runtime.inference.detector import ObjectDetector
+from edge_runtime.inference.embedder import Embedder
+from edge_runtime.inference.session import OnnxSession
+from edge_runtime.pipelines.answering import Answerer
+from edge_runtime.types import Frame, Observation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from edge_runtime.cloud.responder import CloudResponder
+    from edge_runtime.config import Settings
+    from edge_runtime.pipelines.voice import VoicePipeline
+    from edge_runtime.sentences import Source
+    from edge_runtime.skills.routing import Router
+
+
+class Models:
+    """The bundle's models, each loaded when it is first needed.
+
+    Raises:
+        BundleError: at once, when the bundle is not whole.
+        ConfigError: at once, when `labels` names objects that the model does not know.
+    """
+
+    def __init__(
+        self,
+        bundle: Path | None = None,
+        *,
+        threads: int = 2,
+        min_score: float | None = None,
+        labels: Sequence[str] = (),
+    ) -> None:
+        self.manifest = Manifest.load(bundle or default_bundle())
+        self.manifest.verify()
+        self._threads = threads
+        self._min_score = min_score
+        self._labels = tuple(labels)
+        check_labels("vision.labels", labels, self.manifest.detector.labels)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Models:
+        """Return the models as the settings want them."""
+        vision = settings.vision
+        return cls(vision.bundle, threads=settings.device.threads, min_score=vision.min_score, labels=vision.labels)
+
+    @cached_property
+    def image(self) -> OnnxSession:
+        """The picture model, shared by detector and embedder."""
+        return OnnxSession(self.manifest.path(self.manifest.image.file), threads=self._threads)
+
+    @cached_property
+    def detector(self) -> ObjectDetector:
+        """Finds objects."""
+        return ObjectDetector(self.image, self.manifest, min_score=self._min_score, labels=self._labels)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """Puts pictures and texts into the joint space."""
+        return Embedder(self.manifest, self.image, threads=self._threads)
+
+    def scene_of(self, frame: Frame) -> Scene:
+        """Return a scene that holds one picture alone."""
+        look = self.detector.look(frame.image)
+        scene = Scene()
+        seen = Observation(frame.source, frame.at, look.detections, look.embedding)
+        scene.observe(seen, frame, look.presence)
+        return scene
+
+
+def check_labels(key: str, labels: Iterable[str], known: Sequence[str]) -> None:
+    """Refuse labels that the model does not know.
+
+    Raises:
+        ConfigError: naming the label and the nearest known one.
+    """
+    for label in labels:
+        if label not in known:
+            close = difflib.get_close_matches(label, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it knows {', '.join(known)}"
+            raise ConfigError(f"{key}: the model has no label {label!r}; {hint}")
+
+
+def make_answerer(settings: Settings, models: Models, scene: Scene) -> tuple[Answerer, Source]:
+    """Return who answers, and the question sentences that the speech grammar needs to know."""
+    router, sentences = _router(settings, models)
+    threshold = settings.answering.local_threshold
+    gate = ConfidenceGate(models.manifest.gate.local_threshold if threshold is None else threshold)
+    return Answerer(router, scene, gate, models.scene_of, _cloud(settings)), sentences
+
+
+def make_voice(settings: Settings, questions: Source | None) -> Callable[[], VoicePipeline]:
+    """Load the recogniser once and return what makes the pipeline of one microphone."""
+    # The recogniser and its grammar take half a second and 60 MB, which a box without a microphone need not spend.
+    from edge_runtime import sentences  # noqa: PLC0415
+    from edge_runtime.decision.endpointing import Endpointer  # noqa: PLC0415
+    from edge_runtime.decision.grammar import spoken  # noqa: PLC0415
+    from edge_runtime.decision.intents import IntentMatcher, speech_grammar  # noqa: PLC0415
+    from edge_runtime.inference.asr import SpeechToText  # noqa: PLC0415
+    from edge_runtime.inference.vad import VoiceActivity  # noqa: PLC0415
+    from edge_runtime.pipelines.voice import VoicePipeline  # noqa: PLC0415
+
+    voice = settings.voice
+    home = sentences.home(voice.sentences, voice.areas, voice.names, builtin=voice.builtin_sentences)
+    matcher = IntentMatcher(home)
+    recogniser = SpeechToText(speech_grammar([*home, questions] if questions else home).fsg(), spoken)
+
+    def make() -> VoicePipeline:
+        endpointer = Endpointer(voice.speech_threshold, voice.end_silence_s, voice.max_utterance_s)
+        return VoicePipeline(VoiceActivity(), endpointer, recogniser, matcher, voice.min_confidence)
+
+    return make
+
+
+def _router(settings: Settings, models: Models) -> tuple[Router, Source]:
+    from edge_runtime.decision.intents import IntentMatcher  # noqa: PLC0415 - hassil is slow to import
+    from edge_runtime.skills.clock import Clock  # noqa: PLC0415
+    from edge_runtime.skills.counting import Counting  # noqa: PLC0415
+    from edge_runtime.skills.description import Description  # noqa: PLC0415
+    from edge_runtime.skills.last_seen import LastSeen  # noqa: PLC0415
+    from edge_runtime.skills.nouns import Nouns  # noqa: PLC0415
+    from edge_runtime.skills.presence import Presence  # noqa: PLC0415
+    from edge_runtime.skills.routing import Router  # noqa: PLC0415
+    from edge_runtime.skills.sentences import question_sentences  # noqa: PLC0415
+
+    zone = ZoneInfo(settings.answering.timezone) if settings.answering.timezone else None
+
+    def now() -> datetime:
+        return datetime.now(zone).astimezone(zone)
+
+    nouns = Nouns(settings.vision.labels or models.manifest.detector.labels)
+    skills = (Presence(nouns), Counting(nouns), Description(), LastSeen(nouns, now), Clock(now))
+    cameras = [camera.name for camera in settings.cameras]
+    sentences = question_sentences(skills, nouns, cameras)
+    matcher = IntentMatcher([sentences])
+    return Router(skills, nouns, matcher.match, cameras, models.embedder.embed_text), sentences
+
+
+def _cloud(settings: Settings) -> CloudResponder | str:
+    """Return who is asked, or the end of "I am not sure, and ..."."""
+    if not settings.cloud.enabled:
+        return "asking the cloud is switched off"
+    key = settings.secrets.cloud_api_key
+    if key is None:
+        return "the cloud is not set up (EDGE_CLOUD_API_KEY is not set)"
+    from edge_runtime.cloud.client import ChatClient  # noqa: PLC0415 - the client takes half a second to import
+    from edge_runtime.cloud.responder import CloudResponder  # noqa: PLC0415
+    from edge_runtime.cloud.spending import Spending  # noqa: PLC0415
+
+    folder = settings.device.data_dir.expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    chat = ChatClient(settings.cloud.base_url, key.get_secret_value(), settings.cloud.model)
+    return CloudResponder(settings.cloud, chat, Spending(folder / "spending.sqlite", settings.cloud.usd_per_day))

@@ -1,0 +1,131 @@
+"""What works on this box, what does not, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from edge_runtime.assembly import Models
+from edge_runtime.errors import EdgeError
+from edge_runtime.sinks.broker import answers
+from edge_runtime.sources.opening import open_camera, open_microphone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from edge_runtime.config import CameraSettings, MicrophoneSettings, Settings
+
+LEAST_FREE_MB = 200
+_FIRST_YEAR = 2024
+
+Finding = dict[str, Any]
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Yield {"check", "status": ok|warn|fail, "detail", "advice"} for everything the settings ask for."""
+    yield _tried("model", lambda: _model(settings), "reinstall the package, or name another bundle in vision.bundle")
+    for camera in settings.cameras:
+        advice = "check the cable, the address and the password; try the address in a video player"
+        yield _tried(f"camera {camera.name}", _first_frame(camera), advice)
+    for microphone in settings.microphones:
+        advice = "plug it in, choose another with microphones[].device, or install edge-runtime[mic]"
+        yield _tried(f"microphone {microphone.name}", _first_chunk(microphone), advice)
+    if not settings.cameras and not settings.microphones:
+        yield _finding("sources", "warn", "the settings name no camera and no microphone", "add some under cameras:")
+    yield _broker(settings)
+    yield _clock()
+    yield _disk(settings.device.data_dir.expanduser())
+    yield _cloud(settings)
+
+
+def _finding(check: str, status: str, detail: str, advice: str = "") -> Finding:
+    return {"check": check, "status": status, "detail": detail, "advice": advice}
+
+
+def _tried(check: str, probe: Callable[[], str], advice: str) -> Finding:
+    try:
+        return _finding(check, "ok", probe())
+    except EdgeError as error:
+        return _finding(check, "fail", str(error), advice)
+
+
+def _model(settings: Settings) -> str:
+    models = Models.of(settings)
+    began = time.perf_counter()
+    provider = models.image.providers[0]
+    spent_ms = 1000 * (time.perf_counter() - began)
+    return f"{models.manifest.name} {models.manifest.version} is whole; loaded in {spent_ms:.0f} ms by {provider}"
+
+
+def _first_frame(camera: CameraSettings) -> Callable[[], str]:
+    def probe() -> str:
+        source = open_camera(camera)
+        began = time.perf_counter()
+        try:
+            frame = next(iter(source.frames()))
+        finally:
+            source.close()
+        height, width = frame.image.shape[:2]
+        return f"{width}x{height}, first picture after {time.perf_counter() - began:.1f} s"
+
+    return probe
+
+
+def _first_chunk(microphone: MicrophoneSettings) -> Callable[[], str]:
+    def probe() -> str:
+        source = open_microphone(microphone)
+        try:
+            chunk = next(iter(source.chunks()))
+        finally:
+            source.close()
+        return f"delivers; peak {abs(chunk.samples).max():.3f} of full scale"
+
+    return probe
+
+
+def _broker(settings: Settings) -> Finding:
+    mqtt = settings.mqtt
+    if not mqtt.enabled:
+        return _finding("broker", "warn", "switched off: events are not published", "set mqtt.enabled to true")
+    if answers(mqtt.host, mqtt.port):
+        return _finding("broker", "ok", f"{mqtt.host}:{mqtt.port} accepts connections")
+    advice = (
+        "start it (Debian: apt install mosquitto), or correct mqtt.host and mqtt.port; events wait on disk meanwhile"
+    )
+    return _finding("broker", "fail", f"nothing answers at {mqtt.host}:{mqtt.port}", advice)
+
+
+def _clock() -> Finding:
+    now = datetime.now(UTC)
+    if now.year < _FIRST_YEAR:
+        advice = "let it reach a time server (timedatectl set-ntp true); TLS and daily limits depend on the date"
+        return _finding("clock", "fail", f"it is set to {now:%Y-%m-%d}", advice)
+    return _finding("clock", "ok", f"{now:%Y-%m-%d %H:%M} UTC")
+
+
+def _disk(folder: Path) -> Finding:
+    there = next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())
+    free_mb = shutil.disk_usage(there).free // 2**20
+    if not os.access(there, os.W_OK):
+        return _finding(
+            "disk", "fail", f"{there} is not writable", "choose another device.data_dir, or give access to it"
+        )
+    status, advice = (
+        ("ok", "") if free_mb >= LEAST_FREE_MB else ("fail", "free some space; events need it in an outage")
+    )
+    return _finding("disk", status, f"{free_mb} MB free at {there}", advice)
+
+
+def _cloud(settings: Settings) -> Finding:
+    if not settings.cloud.enabled:
+        return _finding("cloud", "ok", "switched off: nothing leaves this box")
+    if settings.secrets.cloud_api_key is None:
+        return _finding("cloud", "fail", "switched on without a key", "set EDGE_CLOUD_API_KEY")
+    cap = f"at most {settings.cloud.usd_per_day:.2f} USD a day"
+    return _finding(
+        "cloud", "ok", f"{settings.cloud.model} at {settings.cloud.base_url}, {cap}; not called by this check"
+    )

@@ -1,0 +1,210 @@
+"""The workers of one box: what each thread does, and where they meet."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+from collections import Counter, deque
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from edge_runtime.channels import Latest
+from edge_runtime.errors import EdgeError
+from edge_runtime.runtime import Stage, Worker
+from edge_runtime.types import Answer, AudioChunk, Event, Frame, Question
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from edge_runtime.metrics import Metrics
+    from edge_runtime.pipelines.answering import Answerer
+    from edge_runtime.pipelines.vision import VisionPipeline
+    from edge_runtime.pipelines.voice import VoicePipeline
+    from edge_runtime.sinks.fanout import FanOut
+    from edge_runtime.sources.opening import ChunkSource, FrameSource
+
+log = logging.getLogger(__name__)
+
+CHUNKS_KEPT = 63
+QUESTIONS_KEPT = 16
+PATIENCE_S = 60.0
+_TICK_S = 0.5
+
+T = TypeVar("T")
+
+
+class House:
+    """Cameras and microphones in, events out; `stages` are its workers in the order in which they end."""
+
+    def __init__(self, fanout: FanOut, answerer: Answerer, metrics: Metrics) -> None:
+        self.fanout = fanout
+        self.counts: Counter[str] = Counter()
+        self.latencies_s: deque[float] = deque(maxlen=10_000)
+        self.first_detection_at: float | None = None
+        self._answerer = answerer
+        self._metrics = metrics
+        self._latest: Latest[tuple[Frame, float]] = Latest()
+        self._questions: queue.Queue[tuple[Question, Future[Answer]] | None] = queue.Queue(QUESTIONS_KEPT)
+        self._sources: list[Worker] = []
+        self._listeners: list[Worker] = []
+        self._chunks: list[queue.Queue[AudioChunk | None]] = []
+        self._views: dict[str, VisionPipeline] = {}
+
+    def add_camera(self, source: FrameSource, view: VisionPipeline, *, paced: bool) -> None:
+        """Watch a camera; `paced` sources deliver in their own time, the others wait until each frame is analysed."""
+        self._views[source.name] = view
+
+        def capture(worker: Worker) -> None:
+            for frame in source.frames():
+                if worker.stopping.is_set():
+                    break
+                worker.healthy()
+                self._metrics.frames.labels(source.name).inc()
+                self.counts["frames"] += 1
+                self._latest.put(source.name, (frame, time.monotonic()), wait_s=0 if paced else PATIENCE_S)
+            source.close()
+
+        self._add_source(source.name, capture)
+
+    def add_microphone(self, source: ChunkSource, voice: VoicePipeline, *, paced: bool) -> None:
+        """Listen to a microphone; sound that nobody has time for within two seconds is dropped and counted."""
+        chunks: queue.Queue[AudioChunk | None] = queue.Queue(CHUNKS_KEPT)
+        self._chunks.append(chunks)
+
+        def listen(worker: Worker) -> None:
+            for chunk in source.chunks():
+                if worker.stopping.is_set():
+                    break
+                worker.healthy()
+                if paced and chunks.full():
+                    chunks.get_nowait()
+                    self.counts["chunks_dropped"] += 1
+                chunks.put(chunk, timeout=PATIENCE_S)
+            source.close()
+
+        def understand(worker: Worker) -> None:
+            while (chunk := _next(chunks, worker)) is not None:
+                self._take(voice.step(chunk))
+            self._take(voice.flush())
+
+        self._add_source(source.name, listen)
+        self._listeners.append(Worker(f"{source.name}-voice", understand, self._metrics))
+
+    def stages(self) -> Sequence[Stage]:
+        """Return the workers: sources first, then those who understand, then the one who answers."""
+        watchers = [Worker("vision", self._watch, self._metrics), *self._listeners]
+        answerers = [Worker("answering", self._answer, self._metrics)]
+        return (
+            Stage(self._sources, self._close_sources),
+            Stage(watchers, lambda: self._questions.put(None, timeout=PATIENCE_S)),
+            Stage(answerers, lambda: None),
+        )
+
+    def ask(self, question: Question) -> Answer:
+        """Answer a question that came from outside, after those already waiting.
+
+        Raises:
+            EdgeError: too many questions wait, or the answer takes too long.
+        """
+        reply: Future[Answer] = Future()
+        try:
+            self._questions.put_nowait((question, reply))
+            return reply.result(PATIENCE_S)
+        except queue.Full:
+            raise EdgeError(f"{QUESTIONS_KEPT} questions are waiting already; ask again later") from None
+        except TimeoutError:
+            raise EdgeError(f"no answer within {PATIENCE_S:.0f} s; ask again later") from None
+
+    def publish(self, event: Event) -> None:
+        """Hand an event to every sink and count it."""
+        self.fanout.publish(event)
+        self.counts[f"{event.kind} events"] += 1
+        self._metrics.events.labels(event.kind).inc()
+
+    def latency_ms(self) -> Mapping[str, float]:
+        """Return how long frames took from capture to accepted events: median and 99th percentile."""
+        spent = np.asarray(self.latencies_s or [0.0]) * 1000
+        return {f"p{share}": round(float(np.percentile(spent, share)), 1) for share in (50, 99)}
+
+    def _add_source(self, name: str, work: Callable[[Worker], None]) -> None:
+        def tell(status: str, reason: str) -> None:
+            data = {"status": status, "reason": reason}
+            self.publish(Event("source_status", name, time.monotonic(), data))
+
+        self._sources.append(Worker(name, work, self._metrics, tell))
+
+    def _close_sources(self) -> None:
+        self._latest.close()
+        for chunks in self._chunks:
+            chunks.put(None, timeout=PATIENCE_S)
+
+    def _watch(self, worker: Worker) -> None:
+        last: dict[str, float] = {}
+        while not self._latest.closed:
+            worker.beat()
+            taken = self._latest.get(_TICK_S)
+            if taken is None:
+                continue
+            frame, put_at = taken
+            view, looks = self._views[frame.source], self._views[frame.source].looks
+            for event in view.step(frame):
+                self.publish(event)
+            last[frame.source] = frame.at
+            self._count_look(view, looks)
+            self.latencies_s.append(time.monotonic() - put_at)
+            self._metrics.frame_seconds.observe(self.latencies_s[-1])
+            self._metrics.frames_dropped.set(self._latest.dropped)
+        for name, at in last.items():
+            for event in self._views[name].finish(name, at):
+                self.publish(event)
+
+    def _count_look(self, view: VisionPipeline, looks_before: int) -> None:
+        if view.looks == looks_before or view.last is None:
+            return
+        self._metrics.looks.labels(view.last.source).inc()
+        self.counts["looks"] += 1
+        self.counts["detections"] += len(view.last.detections)
+        if view.last.detections and self.first_detection_at is None:
+            self.first_detection_at = time.monotonic()
+
+    def _take(self, understood: Sequence[Event | Question]) -> None:
+        for item in understood:
+            if isinstance(item, Event):
+                self.publish(item)
+            else:
+                self._questions.put((item, Future()), timeout=PATIENCE_S)
+
+    def _answer(self, worker: Worker) -> None:
+        while (waiting := _next(self._questions, worker)) is not None:
+            question, reply = waiting
+            answer = self._answerer.answer(question)
+            self._metrics.answers.labels(answer.origin.value).inc()
+            self._metrics.cloud_usd.inc(answer.cost_usd)
+            self.publish(answered(question, answer))
+            reply.set_result(answer)
+
+
+def answered(question: Question, answer: Answer) -> Event:
+    """Return the event that tells an answer."""
+    data = {
+        "question": question.text,
+        "text": answer.text,
+        "confidence": round(answer.confidence, 4),
+        "origin": answer.origin.value,
+        "cost_usd": answer.cost_usd,
+        "elapsed_s": round(answer.elapsed_s, 3),
+    }
+    return Event("answered", question.source, question.at, data)
+
+
+def _next(items: queue.Queue[T | None], worker: Worker) -> T | None:
+    """Wait for the next item, giving signs of life, until None says that there are no more."""
+    while True:
+        worker.beat()
+        try:
+            return items.get(timeout=_TICK_S)
+        except queue.Empty:
+            continue

@@ -1,0 +1,86 @@
+"""Results of the verbs: JSON lines for programs, words for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from edge_runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+Record = dict[str, Any]
+
+
+def each(
+    key: str, values: Iterable[str], work: Callable[[str], Record], *, as_json: bool, words: Callable[[Record], str]
+) -> bool:
+    """Do `work` for every value, print a record each, and return whether all went well.
+
+    A value that fails gets a record with "error", and the rest go on.
+    """
+    well = True
+    for value in _expanded(values):
+        try:
+            emit({key: value, **work(value)}, as_json=as_json, words=words)
+        except InputError as error:
+            well = False
+            if as_json:
+                emit({key: value, "error": str(error)}, as_json=True, words=words)
+            print(f"edge-runtime: {error}", file=sys.stderr)
+    return well
+
+
+def emit(record: Record, *, as_json: bool, words: Callable[[Record], str]) -> None:
+    """Print one record as a JSON line or in words."""
+    print(json.dumps(record, ensure_ascii=False, allow_nan=False) if as_json else words(record), flush=True)
+
+
+def _expanded(values: Iterable[str]) -> Iterator[str]:
+    for value in values:
+        if value == "-":
+            yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
+        else:
+            yield value
+
+
+def detect_words(record: Record) -> str:
+    """Say which objects were found."""
+    found = ", ".join(f"{d['label']} {d['score']:.0%}" for d in record["detections"])
+    return f"{record['path']}: {found or 'nothing'}"
+
+
+def command_words(record: Record) -> str:
+    """Say what was heard and meant."""
+    slots = "".join(f" {name}={value}" for name, value in record["slots"].items())
+    return f"{record['path']}: {record['transcript']!r} -> {record['intent']}{slots} ({record['confidence']:.0%})"
+
+
+def answer_words(record: Record) -> str:
+    """Say the answer, who gave it and how sure it is."""
+    price = f", {record['cost_usd']:.6f} USD" if record["cost_usd"] else ""
+    return f"{record['text']} [{record['origin']}, {record['confidence']:.0%} sure, {record['elapsed_s']:.2f} s{price}]"
+
+
+def finding_words(record: Record) -> str:
+    """Say what the doctor found and what to do."""
+    advice = f"\n      {record['advice']}" if record["advice"] else ""
+    return f"{record['status']:>4}  {record['check']}: {record['detail']}{advice}"
+
+
+def summary_words(summary: Mapping[str, Any]) -> str:
+    """Say what a run has done."""
+    return "\n" + "\n".join(f"{name.replace('_', ' '):>22}  {value}" for name, value in summary.items())
+
+
+def embed_words(record: Record) -> str:
+    """Say how an embedding begins."""
+    first = ", ".join(f"{number:.3f}" for number in record["embedding"][:4])
+    return f"{record['input']}: {len(record['embedding'])} numbers, {first}, ..."
+
+
+def classify_words(record: Record) -> str:
+    """Say which label won, and how clearly."""
+    return f"{record['path']}: {record['label']} ({record['scores'][record['label']]:.0%})"

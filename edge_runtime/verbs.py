@@ -1,0 +1,110 @@
+"""What the single verbs of the command line need: files read, models called, results as plain data."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_runtime.assembly import Models, make_answerer, make_voice
+from edge_runtime.decision.scene import Scene
+from edge_runtime.errors import InputError
+from edge_runtime.sources.files import read_picture, read_sound
+from edge_runtime.types import Frame, Question
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from edge_runtime.config import Settings
+
+Record = dict[str, Any]
+
+
+def detecting(models: Models) -> Callable[[str], Record]:
+    """Return what finds the objects in a picture file."""
+
+    def detect(path: str) -> Record:
+        found = models.detector.detect(read_picture(Path(path)))
+        boxes = [[round(side, 4) for side in one.box] for one in found]
+        pairs = zip(found, boxes, strict=True)
+        return {"detections": [{"label": d.label, "score": round(d.score, 4), "box": box} for d, box in pairs]}
+
+    return detect
+
+
+def embedding(models: Models, *, pictures: bool) -> Callable[[str], Record]:
+    """Return what turns a picture file, or else a text, into its vector."""
+
+    def embed(value: str) -> Record:
+        if pictures:
+            vector = models.embedder.embed_image(read_picture(Path(value)))
+        elif value.strip():
+            vector = models.embedder.embed_text([value])[0]
+        else:
+            raise InputError("the text is empty; give a word or a sentence")
+        return {"embedding": [round(float(number), 7) for number in vector]}
+
+    return embed
+
+
+def classifying(models: Models, labels: Sequence[str], template: str | None) -> Callable[[str], Record]:
+    """Return what chooses the best of `labels` for a picture file."""
+    templates = [template] if template else []
+
+    def classify(path: str) -> Record:
+        vector = models.embedder.embed_image(read_picture(Path(path)))
+        scores = models.embedder.classify(vector, labels, templates)
+        best = max(scores, key=lambda label: scores[label])
+        return {"label": best, "scores": {label: round(score, 5) for label, score in scores.items()}}
+
+    return classify
+
+
+def label_list(labels: str) -> list[str]:
+    """Return the labels of "a,b,c", or of @FILE with one a line.
+
+    Raises:
+        InputError: the file cannot be read, or a label is empty or given twice.
+    """
+    found = _lines(labels[1:]) if labels.startswith("@") else [label.strip() for label in labels.split(",")]
+    twice = sorted({label for label in found if found.count(label) > 1})
+    if twice or not all(found) or not found:
+        what = f"{twice[0]!r} is given twice" if twice and twice[0] else "one is empty"
+        raise InputError(f"labels {labels!r}: {what}; give names such as cat,dog or a file of them such as @labels.txt")
+    return found
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"list of labels {path!r} cannot be read ({error}); give a text file, one a line") from None
+    return [line.strip() for line in lines if line.strip()]
+
+
+def commanding(settings: Settings) -> Callable[[str], Record]:
+    """Return what understands the spoken command in a sound file."""
+    voice = make_voice(settings, None)()
+    return lambda path: voice.understand(read_sound(Path(path)))
+
+
+def asking(settings: Settings, picture: str | None) -> Callable[[str], Record]:
+    """Return what answers a question, about a picture file if one is given."""
+    image = read_picture(Path(picture)) if picture else None
+    answerer, _ = make_answerer(settings, Models.of(settings), Scene())
+
+    def ask(text: str) -> Record:
+        if not text.strip():
+            raise InputError("the question is empty; ask something")
+        at = time.monotonic()
+        frame = None if image is None else Frame("picture", at, image)
+        answer = answerer.answer(Question(text, "terminal", at, frame))
+        return {
+            "text": answer.text,
+            "confidence": round(answer.confidence, 4),
+            "origin": answer.origin.value,
+            "cost_usd": answer.cost_usd,
+            "elapsed_s": round(answer.elapsed_s, 4),
+        }
+
+    return ask

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from edge_runtime.decision.motion import MotionGate
+from edge_runtime.decision.scene import Scene
+from edge_runtime.decision.tracking import Tracker
+from edge_runtime.decision.zones import Line, Zone, ZoneMonitor
+from edge_runtime.pipelines.vision import VisionPipeline
+from edge_runtime.types import Detection, Event, Frame, Image, Look
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FPS = 6
+YARD = Zone("yard", ((0.3, 0.0), (0.7, 0.0), (0.7, 1.0), (0.3, 1.0)), cooldown_s=0.0)
+GATE = Line("gate", (0.5, 0.0), (0.5, 1.0))
+
+
+class Painted:
+    """Eyes that find the white rectangle which the test painted, so that pictures and boxes agree."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def look(self, image: Image) -> Look:
+        self.looks += 1
+        rows, columns = np.nonzero(image[:, :, 1] > 250)
+        found: tuple[Detection, ...] = ()
+        if rows.size:
+            height, width = image.shape[:2]
+            box = (columns.min() / width, rows.min() / height, columns.max() / width, rows.max() / height)
+            found = (Detection("person", 0.9, (float(box[0]), float(box[1]), float(box[2]), float(box[3]))),)
+        return Look(found, (), {"person": 0.9 if found else 0.05}, np.ones(384, np.float32))
+
+
+def picture(x: float | None) -> Image:
+    image = np.full((180, 320, 3), 90, np.uint8)
+    if x is not None:
+        left = int(x * 320)
+        image[60:150, max(0, left - 20) : left + 20] = 255
+    return image
+
+
+def play(where: Callable[[float], float | None], seconds: float) -> tuple[list[Event], Painted, Scene]:
+    eyes, scene = Painted(), Scene()
+    view = VisionPipeline(eyes, MotionGate(0.002, 10.0), Tracker(3, 1.0), ZoneMonitor([YARD], [GATE]), scene)
+    events: list[Event] = []
+    for tick in range(int(seconds * FPS)):
+        at = tick / FPS
+        events += view.step(Frame("door", at, picture(where(at))))
+    return events + view.finish("door", seconds), eyes, scene
+
+
+def walking(at: float) -> float | None:
+    return None if at < 2 or at > 8 else 0.05 + 0.9 * (at - 2) / 6
+
+
+def told(events: list[Event], kind: str) -> list[object]:
+    key = {"object": "type", "motion": "active", "count": "count", "zone": "type", "line": "direction"}[kind]
+    return [event.data[key] for event in events if event.kind == kind]
+
+
+def test_a_passer_by_is_told_once_from_start_to_end() -> None:
+    events, _, scene = play(walking, 24)
+    assert told(events, "object") == ["new", "update", "end"]
+    assert told(events, "motion") == [True, False]
+    assert told(events, "count") == [1, 0]
+    assert told(events, "zone") == ["enter", "leave"]
+    assert told(events, "line") == ["right_to_left"]
+    tracks = {event.data["after"]["id"] for event in events if event.kind == "object"}  # type: ignore[index]  # JSON
+    assert len(tracks) == 1, "new, update and end speak of the same thing"
+    assert len({event.id for event in events}) == len(events)
+    sighting = scene.last_seen("person")
+    assert sighting is not None
+    assert sighting.source == "door"
+
+
+def test_an_empty_still_view_costs_little() -> None:
+    events, eyes, _ = play(lambda _: None, 60)
+    assert told(events, "object") == []
+    assert eyes.looks < 60 * FPS / 5, "the model mostly sleeps"
+
+
+@pytest.mark.parametrize(
+    ("stop_at", "ends"),
+    [
+        pytest.param(6.0, 1, id="cut-in-the-middle-of-a-visit"),
+        pytest.param(1.0, 0, id="cut-before-anything-happened"),
+    ],
+)
+def test_what_is_open_is_ended_when_the_recording_ends(stop_at: float, ends: int) -> None:
+    events, _, _ = play(walking, stop_at)
+    assert told(events, "object").count("end") == ends
+
+
+def test_something_that_stands_still_stays_one_thing() -> None:
+    events, _, _ = play(lambda at: None if at < 1 else 0.5, 40)
+    assert told(events, "object") == ["new", "end"]
