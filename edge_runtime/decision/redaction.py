@@ -7,12 +7,15 @@ import re
 _DIGITS = re.compile(r"\D")
 _CARD = re.compile(r"(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])")
 _RULES = (
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@:]+:[^\s/@]+@"), r"\1[login]@"),
-    (re.compile(r"(?i)[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "[email]"),
-    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL), "[key]"),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s/@:]{1,100}:[^\s/@]{1,100}@"), r"\1[login]@"),
+    (re.compile(r"(?i)(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"), "[email]"),
+    (
+        re.compile(r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,20}PRIVATE KEY-----|$)", re.DOTALL),
+        "[key]",
+    ),
     (re.compile(r"\b(?:sk|pk|rk|ghp|gho|xox[abp]|AKIA|AIza|eyJ)[-_A-Za-z0-9.]{14,}"), "[key]"),
     (re.compile(r"(?i)\b(password|passcode|pin|token|secret)(\s*(?:is|=|:)\s*)\S+"), r"\1\2[secret]"),
-    (re.compile(r"\b(?=[A-Za-z0-9+/_-]*\d)(?=[A-Za-z0-9+/_-]*[A-Za-z])[A-Za-z0-9+/_-]{32,}={0,2}"), "[key]"),
+    (re.compile(r"(?<![\w+/-])(?=[A-Za-z+/_-]{0,40}\d)(?=[0-9+/_-]{0,40}[A-Za-z])[A-Za-z0-9+/_-]{32,}={0,2}"), "[key]"),
     (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"), "[account]"),
 )
 _PHONE = re.compile(r"(?<![\w.:-])(?:\+|00)?\(?\d(?:[\s./()-]{0,2}\d){6,14}(?![\w:])")
