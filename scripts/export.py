@@ -11,11 +11,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from optimum.exporters.onnx import export as optimum_export
 
 from scripts.stage import Stage, Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from optimum.exporters.onnx.base import OnnxConfig
 
 OPSET = 17
 
@@ -29,12 +32,14 @@ class Exportable:
         feeds: an example of each input, by name.
         outputs: names of the outputs, in order.
         dynamic: the axes that may differ at run time, by input or output name: {"image": {2: "height"}}.
+        config: how optimum sees the module, for one it can export; None leaves it to torch.onnx.
     """
 
     module: torch.nn.Module
     feeds: Mapping[str, torch.Tensor]
     outputs: tuple[str, ...]
     dynamic: Mapping[str, Mapping[int, str]]
+    config: OnnxConfig | None = None
 
 
 def find(reference: str) -> Any:
@@ -46,23 +51,28 @@ def find(reference: str) -> Any:
 def export(tower: Exportable, path: Path) -> float:
     """Write a tower as ONNX and return the largest difference between its outputs and torch's."""
     feeds = tuple(tower.feeds.values())
-    torch.onnx.export(
-        tower.module,
-        feeds,
-        str(path),
-        dynamo=False,
-        opset_version=OPSET,
-        input_names=list(tower.feeds),
-        output_names=list(tower.outputs),
-        dynamic_axes={name: dict(axes) for name, axes in tower.dynamic.items()},
-        do_constant_folding=True,
-    )
+    if tower.config is not None:
+        optimum_export(tower.module, tower.config, path, opset=OPSET)
+    else:
+        torch.onnx.export(
+            tower.module,
+            feeds,
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=list(tower.feeds),
+            output_names=list(tower.outputs),
+            dynamic_axes={name: dict(axes) for name, axes in tower.dynamic.items()},
+        )
     onnx.checker.check_model(onnx.load(path), full_check=True)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     got = session.run(list(tower.outputs), {name: value.numpy() for name, value in tower.feeds.items()})
     with torch.no_grad():
         wanted = tower.module(*feeds)
-    wanted = (wanted,) if isinstance(wanted, torch.Tensor) else wanted
+    if isinstance(wanted, torch.Tensor):
+        wanted = (wanted,)
+    elif isinstance(wanted, dict):
+        wanted = tuple(wanted[name] for name in tower.outputs)
     return max(float(np.abs(a - b.numpy()).max()) for a, b in zip(got, wanted, strict=True))
 
 

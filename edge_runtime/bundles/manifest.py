@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -85,7 +85,7 @@ class Manifest(Part):
     version: str
     created: str
     license: str
-    files: dict[str, FileEntry]
+    files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")], FileEntry]
     embedding_size: int
     image: ImagePart
     text: TextPart
@@ -106,8 +106,7 @@ class Manifest(Part):
         """
         path = folder / "manifest.json"
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            return cls.model_validate({**data, "folder": folder})
+            return cls.model_validate({**json.loads(path.read_text(encoding="utf-8")), "folder": folder})
         except OSError:
             raise BundleError(f"bundle {folder} has no readable manifest.json; reinstall the bundle") from None
         except ValidationError as error:

@@ -29,7 +29,7 @@ class Timing:
 
 
 class OnnxSession:
-    """One loaded model; `run` may be called from several threads.
+    """One loaded model.
 
     Args:
         path: the .onnx file.

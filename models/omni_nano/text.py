@@ -7,18 +7,26 @@ import string
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from optimum.exporters.onnx.config import TextEncoderOnnxConfig
+from optimum.utils import NormalizedTextConfig
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, PreTrainedModel
 
 from edge_runtime.inference.preprocess import token_ids
+from models.omni_nano import sentences, text_teacher
 from scripts.export import Exportable
-from scripts.stage import load_checkpoint
+from scripts.stage import Workshop, load_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 TEACHER_LAYERS = (0, 1, 3, 5)
@@ -44,18 +52,28 @@ class TextTower(PreTrainedModel):
         projected: Tensor = self.project(states)
         return projected
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Return the embedding; averaging first and projecting then costs less and gives the same."""
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:
+        """Return the "embedding"; averaging first and projecting then costs less and gives the same."""
         states = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         mask = attention_mask.unsqueeze(-1).to(states.dtype)
         mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1.0)
-        return nn.functional.normalize(self.project(mean), dim=-1)
+        return {"embedding": nn.functional.normalize(self.project(mean), dim=-1)}
 
 
-def pool(tokens: Tensor, mask: Tensor) -> Tensor:
-    """Return the unit mean over the real tokens, as all-MiniLM-L6-v2 does."""
-    weight = mask.unsqueeze(-1).to(tokens.dtype)
-    return nn.functional.normalize((tokens * weight).sum(1) / weight.sum(1), dim=-1)
+class TextTowerOnnxConfig(TextEncoderOnnxConfig):
+    """The tower's inputs and outputs, as optimum asks for them."""
+
+    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
+
+    @property
+    def inputs(self) -> dict[str, dict[int, str]]:
+        """Return the free axes of each input."""
+        return {"input_ids": {0: "batch", 1: "tokens"}, "attention_mask": {0: "batch", 1: "tokens"}}
+
+    @property
+    def outputs(self) -> dict[str, dict[int, str]]:
+        """Return the free axes of each output."""
+        return {"embedding": {0: "batch"}}
 
 
 def build(settings: Mapping[str, Any], pieces: int, attention: str = "sdpa") -> TextTower:
@@ -171,10 +189,61 @@ def exportable(checkpoint: Path) -> Exportable:
     """Return the tower as scripts/export.py wants it."""
     tower, tokenizer = load(checkpoint, "eager")
     ids, mask = token_ids(tokenizer, ["is there a dog in the kitchen", "hello"], tower.config.max_position_embeddings)
-    axes = {0: "batch", 1: "tokens"}
-    return Exportable(
-        tower,
-        {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)},
-        ("embedding",),
-        {"input_ids": axes, "attention_mask": axes, "embedding": {0: "batch"}},
-    )
+    config = TextTowerOnnxConfig(tower.config, task="feature-extraction")
+    feeds = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+    return Exportable(tower, feeds, tuple(config.outputs), {**config.inputs, **config.outputs}, config)
+
+
+def torch_embedder(tower: TextTower, tokenizer: Tokenizer) -> Embed:
+    """Return a function from sentences to unit vectors (n, 384) that runs the tower in torch."""
+
+    @torch.inference_mode()
+    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+        found = []
+        for start in range(0, len(texts), 256):
+            ids, mask = token_ids(tokenizer, texts[start : start + 256], tower.config.max_position_embeddings)
+            found.append(tower(torch.from_numpy(ids), torch.from_numpy(mask))["embedding"].numpy())
+        return np.concatenate(found)
+
+    return embed
+
+
+def closeness(embed: Embed, dev: Mapping[str, Sequence[str]], cache: Path) -> dict[str, float]:
+    """Return the mean cosine with the teacher on sentences kept for measuring, by corpus."""
+    found = {}
+    for name, texts in dev.items():
+        wanted = np.load(text_teacher.teach(texts, cache / "dev", 512)[1])
+        found[f"cosine_{name}"] = round(float((embed(texts) * wanted).sum(1).mean()), 4)
+    return found
+
+
+def evaluate(embed: Embed, workshop: Workshop) -> dict[str, float]:
+    """Return what the text tower is worth: closeness to its teacher, and a linear probe on CLINC150's intents."""
+    corpus = sentences.corpora(workshop.data, workshop.teachers, workshop.settings["text"]["seed"])
+    _, dev = sentences.split(corpus)
+    found = closeness(embed, dev, workshop.folder("distil"))
+    found["clinc150_probe_accuracy"] = round(probe(embed, workshop.data), 4)
+    return found
+
+
+def probe(embed: Embed, data: Path) -> float:
+    """Return the accuracy on CLINC150's val of a linear classifier learned on its train, the 150 in-scope intents."""
+    clinc = json.loads((data / "text" / "clinc150_train_val.json").read_text(encoding="utf-8"))
+    names = sorted({intent for _, intent in clinc["train"]})
+    x, y = {}, {}
+    for part in ("train", "val"):
+        x[part] = torch.from_numpy(embed([text for text, _ in clinc[part]]))
+        y[part] = torch.tensor([names.index(intent) for _, intent in clinc[part]])
+    layer = nn.Linear(x["train"].shape[1], len(names))
+    optimiser = torch.optim.LBFGS(layer.parameters(), max_iter=200, line_search_fn="strong_wolfe")
+
+    def step() -> Tensor:
+        optimiser.zero_grad()
+        # The inverse of C = 10 per sample, as scikit-learn's LogisticRegression counts it.
+        penalty = layer.weight.square().sum() / (2 * 10 * len(y["train"]))
+        loss = nn.functional.cross_entropy(layer(x["train"]), y["train"]) + penalty
+        loss.backward()
+        return loss
+
+    optimiser.step(step)
+    return float((layer(x["val"]).argmax(1) == y["val"]).float().mean())
