@@ -37,8 +37,8 @@ WHY_NOT = (
 
 
 SCENE_WORDS = re.compile(
-    r"\b(see|look|looks|looking|picture|image|photo|camera|view|there|here|this|that|these|those|who|wearing|holding|"
-    r"room|outside|door|colou?r|(is|are) (the|it|he|she|they|anything|something|everything))\b",
+    r"\b(see|look|looks|looking|picture|image|photo|camera|view|there|here|this|that|these|those|outside|door|room|"
+    r"wearing|holding|doing|happening|colou?r)\b|^\s*(is|are) (the|it|he|she|they|any\w*|some\w*)\b",
     re.IGNORECASE,
 )
 """What a question says when it is about what the cameras see; without one of these no picture goes to the cloud."""
@@ -122,7 +122,8 @@ class Answerer:
         question, scene = self._scene_of(question)
         reply = chosen.skill.answer(question, scene, chosen.slots) if chosen else None
         if chosen is None or reply is None:
-            return self._ask_cloud(_with_picture(question, scene, wanted=bool(SCENE_WORDS.search(question.text))), None)
+            wanted = scene is not self._scene or SCENE_WORDS.search(question.text) is not None
+            return self._ask_cloud(_with_picture(question, scene, wanted=wanted), None)
         if reply.blind:
             return Answer(reply.text, 0.0, Origin.ABSTAINED)
         confidence = self._gate.calibrate(chosen.skill.name, reply.score) * chosen.confidence

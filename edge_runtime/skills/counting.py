@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from edge_runtime.decision.confidence import Reply
 from edge_runtime.skills.nouns import Claim, Noun, Nouns
 from edge_runtime.skills.skill import narrow, view
-from edge_runtime.skills.wording import counted, listed, on_camera
+from edge_runtime.skills.wording import amount, counted, listed, on_camera
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -60,7 +60,7 @@ class Counting:
 
 
 def _split(counts: Mapping[str, tuple[int, float]]) -> str:
-    return ": " + listed([f"{counted(n, '').strip()} {on_camera(source)}" for source, (n, _) in counts.items() if n])
+    return ": " + listed([f"{amount(n)} {on_camera(source)}" for source, (n, _) in counts.items() if n])
 
 
 def _count(look: Look, noun: Noun) -> tuple[int, float]:

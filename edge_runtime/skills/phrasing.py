@@ -22,7 +22,7 @@ CUES = (
 )
 """Words that tell the skill apart once a noun was spotted; the first that fits wins."""
 
-FRAME = re.compile(r"\b((do|can|could|did|have|would) (you|i|we)|how many|when|was|were)\b")
+FRAME = re.compile(r"\b((when )?(do|can|could|did|have|would) (you|i|we)|how many|(when )?(was|were))\b")
 """What leads into a question and adds nothing once its cue was found."""
 
 FILLERS = _words(
@@ -52,6 +52,7 @@ _SPELLINGS = tuple(
         (r"[^\w' ]+", " "),
         (r"'", ""),
         (r"\b(please|pls|kindly|currently|actually|just|hey|hi|hello|okay|ok|so|well)\b", " "),
+        (r"\s+", " "),
         (_LEAD_IN + r"(tell me|say|let me know|check|see|find out)( (if|whether)) ", " "),
         (_LEAD_IN + r"(do you know |i want to know )?(?=(what|when|how|where|tell|describe|count)\b)", " "),
         (r"\s+", " "),

@@ -60,10 +60,14 @@ def indefinite(word: str) -> str:
     return f"{'an' if word[0] in 'aeio' or word == 'umbrella' else 'a'} {word}"
 
 
+def amount(number: int) -> str:
+    """Return "no", "one" and so on, and figures above ten."""
+    return NUMBERS[number] if number < len(NUMBERS) else str(number)
+
+
 def counted(number: int, word: str) -> str:
     """Return for example "no people", "one person", "three people", "14 people"."""
-    amount = NUMBERS[number] if number < len(NUMBERS) else str(number)
-    return f"{amount} {word if number == 1 else plural(word)}"
+    return f"{amount(number)} {word if number == 1 else plural(word)}"
 
 
 def listed(parts: Sequence[str], link: str = "and") -> str:

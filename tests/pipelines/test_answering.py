@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from edge_runtime.decision.confidence import Calibration, ConfidenceGate
+from edge_runtime.decision.intents import IntentMatcher
+from edge_runtime.decision.scene import Scene
+from edge_runtime.errors import (
+    BudgetExceededError,
+    CloudAuthError,
+    CloudError,
+    CloudProtocolError,
+    CloudRateLimitError,
+    CloudUnavailableError,
+)
+from edge_runtime.pipelines.answering import Answerer, Cloud
+from edge_runtime.skills.builtin import builtin_skills
+from edge_runtime.skills.nouns import Nouns
+from edge_runtime.skills.routing import Router
+from edge_runtime.skills.sentences import question_sentences
+from edge_runtime.types import Answer, Detection, Frame, Observation, Origin, Question
+
+LABELS = ("person", "cat", "dog")
+NOW = 100.0
+NO_KEY = "the cloud is not set up (no key)"
+
+
+@dataclass
+class FakeCloud:
+    """Answers what the test says and keeps what it was asked."""
+
+    reply: Answer | CloudError = field(default_factory=lambda: Answer("A giraffe.", 0.8, Origin.CLOUD, 0.0005))
+    sees: bool = True
+    asked: list[Question] = field(default_factory=list)
+
+    def answer(self, question: Question) -> Answer:
+        self.asked.append(question)
+        if isinstance(self.reply, CloudError):
+            raise self.reply
+        return self.reply
+
+
+def router(cameras: tuple[str, ...] = ("door",)) -> Router:
+    nouns = Nouns(LABELS)
+    skills = builtin_skills(nouns, lambda: datetime(2026, 11, 22, 14, 7, tzinfo=UTC))
+    return Router(skills, nouns, IntentMatcher([question_sentences(skills, nouns, cameras)]).match, cameras)
+
+
+ROUTE = router()
+
+
+def frame(source: str = "door", at: float = NOW) -> Frame:
+    return Frame(source, at, np.zeros((4, 4, 3), np.uint8))
+
+
+def looked(score: float, label: str = "person", source: str = "door", at: float = NOW) -> Scene:
+    scene = Scene()
+    box = Detection(label, score, (0.0, 0.0, 1.0, 1.0))
+    evidence = dict.fromkeys(LABELS, 0.01) | {label: score}
+    scene.observe(Observation(source, at, (box,)), frame(source, at), evidence)
+    return scene
+
+
+def never_look(_: Frame) -> Scene:
+    raise AssertionError
+
+
+def answerer(scene: Scene, cloud: Cloud | str = NO_KEY, gate: ConfidenceGate | None = None) -> Answerer:
+    return Answerer(ROUTE, scene, gate or ConfidenceGate(0.8), never_look, cloud)
+
+
+def ask(text: str, at: float = NOW) -> Question:
+    return Question(text, "console", at)
+
+
+def test_a_sure_answer_stays_local() -> None:
+    cloud = FakeCloud()
+    answer = answerer(looked(0.95), cloud).answer(ask("is there a person?"))
+    assert (answer.text, answer.origin, answer.cost_usd) == ("Yes, I see a person.", Origin.LOCAL, 0.0)
+    assert answer.confidence == pytest.approx(0.95)
+    assert 0 < answer.elapsed_s < 5
+    assert cloud.asked == []
+
+
+def test_an_unsure_answer_goes_to_the_cloud_with_the_picture() -> None:
+    cloud = FakeCloud()
+    answer = answerer(looked(0.6), cloud).answer(ask("is there a person?"))
+    assert (answer.text, answer.origin, answer.cost_usd) == ("A giraffe.", Origin.CLOUD, 0.0005)
+    assert cloud.asked[0].frame is not None
+
+
+def test_calibration_decides_not_the_raw_score() -> None:
+    modest = ConfidenceGate(0.8, {"presence": Calibration(0.5, 0.0)})
+    answer = answerer(looked(0.9), NO_KEY, modest).answer(ask("is there a person?"))
+    assert answer.origin is Origin.ABSTAINED
+    assert answer.confidence == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(
+    ("cloud", "why"),
+    [
+        pytest.param(NO_KEY, "the cloud is not set up (no key)", id="no key"),
+        pytest.param(FakeCloud(CloudAuthError("401")), "the cloud refused the key", id="wrong key"),
+        pytest.param(FakeCloud(CloudUnavailableError("no route")), "the cloud cannot be reached", id="no network"),
+        pytest.param(FakeCloud(CloudRateLimitError("429")), "the cloud is too busy", id="rate limit"),
+        pytest.param(FakeCloud(CloudProtocolError("html")), "cannot be understood", id="malformed reply"),
+        pytest.param(FakeCloud(BudgetExceededError("cap")), "today's cloud budget is used up", id="money cap"),
+        pytest.param(FakeCloud(CloudError("disk")), "the record of cloud spending cannot be kept", id="broken record"),
+        pytest.param(FakeCloud(sees=False), "pictures may not leave this box", id="pictures not allowed"),
+        pytest.param(
+            FakeCloud(Answer("UNSURE", 0.0, Origin.ABSTAINED, 0.0005)),
+            "the cloud is not sure either",
+            id="cloud unsure",
+        ),
+    ],
+)
+def test_an_abstention_says_why_and_what_it_guesses(cloud: FakeCloud | str, why: str) -> None:
+    answer = answerer(looked(0.6), cloud).answer(ask("is there a person?"))
+    assert answer.origin is Origin.ABSTAINED
+    assert answer.text.startswith("I am not sure, and ")
+    assert why in answer.text
+    assert answer.text.endswith("My best guess: Yes, I see a person.")
+    assert answer.confidence == pytest.approx(0.6)
+
+
+def test_a_question_no_skill_knows_abstains_without_a_guess() -> None:
+    answer = answerer(looked(0.95)).answer(ask("is there a giraffe?"))
+    assert answer.origin is Origin.ABSTAINED
+    assert answer.text == "I cannot answer that by myself, and the cloud is not set up (no key)."
+    assert answer.confidence == 0.0
+
+
+def test_what_an_unsure_cloud_cost_is_told() -> None:
+    cloud = FakeCloud(Answer("UNSURE", 0.0, Origin.ABSTAINED, 0.0005))
+    assert answerer(looked(0.6), cloud).answer(ask("is there a person?")).cost_usd == 0.0005
+
+
+def test_a_lost_camera_is_told_and_nobody_else_is_asked() -> None:
+    cloud = FakeCloud()
+    answer = answerer(looked(0.95), cloud).answer(ask("is there a person?", NOW + 60))
+    assert answer.origin is Origin.ABSTAINED
+    assert answer.text == "I have had no picture for 1 minute."
+    assert cloud.asked == []
+
+
+@pytest.mark.parametrize(
+    ("text", "with_picture"),
+    [
+        pytest.param("what is the capital of France?", False, id="general knowledge"),
+        pytest.param("tell me a joke", False, id="small talk"),
+        pytest.param("is there a giraffe?", True, id="about what the camera sees"),
+        pytest.param("what is the woman wearing?", True, id="about the picture's contents"),
+    ],
+)
+def test_a_picture_goes_to_the_cloud_only_with_a_question_about_it(text: str, *, with_picture: bool) -> None:
+    cloud = FakeCloud()
+    answerer(looked(0.95), cloud).answer(ask(text))
+    assert (cloud.asked[0].frame is not None) is with_picture
+
+
+def test_a_picture_of_its_own_is_looked_at_alone() -> None:
+    looks: list[Frame] = []
+
+    def look(picture: Frame) -> Scene:
+        looks.append(picture)
+        return looked(0.95, "cat", picture.source, picture.at)
+
+    made = Answerer(ROUTE, looked(0.95, "dog"), ConfidenceGate(0.8), look, NO_KEY)
+    own = frame("photo.jpg", at=3.0)
+    question = Question("what do you see?", "console", NOW, own)
+    assert made.answer(question).text == "I see a cat."
+    assert looks == [own]
+
+
+def test_a_picture_of_a_watched_camera_is_not_looked_at_again() -> None:
+    question = Question("is there a person?", "voice", NOW, frame("door"))
+    assert answerer(looked(0.95)).answer(question).origin is Origin.LOCAL
+
+
+def test_the_time_needs_no_camera() -> None:
+    answer = answerer(Scene()).answer(ask("what time is it?"))
+    assert (answer.text, answer.origin, answer.confidence) == ("It is 14:07.", Origin.LOCAL, 1.0)
