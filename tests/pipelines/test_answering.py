@@ -176,6 +176,13 @@ def test_a_picture_of_its_own_is_looked_at_alone() -> None:
     assert looks == [own]
 
 
+def test_a_picture_that_came_with_the_question_goes_with_it_to_the_cloud() -> None:
+    cloud, own = FakeCloud(), frame("photo.jpg")
+    made = Answerer(ROUTE, looked(0.95), ConfidenceGate(0.8), lambda _: looked(0.95, "cat", "photo.jpg"), cloud)
+    made.answer(Question("which country?", "console", NOW, own))
+    assert cloud.asked[0].frame is own
+
+
 def test_a_picture_of_a_watched_camera_is_not_looked_at_again() -> None:
     question = Question("is there a person?", "voice", NOW, frame("door"))
     assert answerer(looked(0.95)).answer(question).origin is Origin.LOCAL

@@ -35,7 +35,9 @@ def scene_of(looks: list[Seen]) -> Scene:
     return scene
 
 
-def reply(skill: str, looks: list[Seen], text: str = "?", clock: datetime = CLOCK, **slots: str) -> Reply | None:
+def reply(
+    skill: str, looks: list[Seen], slots: dict[str, str], text: str = "?", clock: datetime = CLOCK
+) -> Reply | None:
     skills = {made.name: made for made in builtin_skills(Nouns(LABELS), lambda: clock)}
     return skills[skill].answer(Question(text, "console", NOW), scene_of(looks), slots)
 
@@ -121,7 +123,7 @@ def reply(skill: str, looks: list[Seen], text: str = "?", clock: datetime = CLOC
     ],
 )
 def test_presence(looks: list[Seen], slots: dict[str, str], text: str, *, sure: bool) -> None:
-    found = reply("presence", looks, **slots)
+    found = reply("presence", looks, slots)
     assert found is not None
     assert found.text == text
     assert (found.score >= SURE) is sure
@@ -149,7 +151,7 @@ def test_presence(looks: list[Seen], slots: dict[str, str], text: str, *, sure: 
 def test_without_a_fresh_picture_the_reply_says_so_and_claims_nothing(
     skill: str, looks: list[Seen], slots: dict[str, str], text: str
 ) -> None:
-    found = reply(skill, looks, **slots)
+    found = reply(skill, looks, slots)
     assert found is not None
     assert text in found.text
     assert (found.blind, found.score) == (True, 0.0)
@@ -157,7 +159,7 @@ def test_without_a_fresh_picture_the_reply_says_so_and_claims_nothing(
 
 @pytest.mark.parametrize("skill", ["presence", "counting", "last_seen"])
 def test_an_unknown_noun_is_never_answered(skill: str) -> None:
-    assert reply(skill, [seen("door")], label="giraffe") is None
+    assert reply(skill, [seen("door")], {"label": "giraffe"}) is None
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,7 @@ def test_an_unknown_noun_is_never_answered(skill: str) -> None:
     ],
 )
 def test_counting(looks: list[Seen], slots: dict[str, str], text: str, *, sure: bool) -> None:
-    found = reply("counting", looks, **slots)
+    found = reply("counting", looks, slots)
     assert found is not None
     assert found.text == text
     assert (found.score >= SURE) is sure
@@ -234,7 +236,7 @@ def test_chances_of_count(scores: list[float], chances: list[float]) -> None:
     ],
 )
 def test_description(looks: list[Seen], text: str, *, sure: bool) -> None:
-    found = reply("description", looks)
+    found = reply("description", looks, {})
     assert found is not None
     assert found.text == text
     assert (found.score >= SURE) is sure
@@ -285,7 +287,7 @@ UNSET = datetime(1970, 1, 1, 0, 3, tzinfo=UTC)
     ],
 )
 def test_last_seen(looks: list[Seen], clock: datetime, text: str) -> None:
-    found = reply("last_seen", looks, clock=clock, label="dog")
+    found = reply("last_seen", looks, {"label": "dog"}, clock=clock)
     assert found is not None
     assert found.text == text
     assert found.score >= SURE
@@ -301,6 +303,6 @@ def test_last_seen(looks: list[Seen], clock: datetime, text: str) -> None:
     ],
 )
 def test_clock(question: str, clock: datetime, text: str, *, blind: bool) -> None:
-    found = reply("clock", [], question, clock)
+    found = reply("clock", [], {}, question, clock)
     assert found is not None
     assert (found.text, found.blind) == (text, blind)

@@ -12,27 +12,8 @@ from edge_runtime.skills.phrasing import normal
 from edge_runtime.skills.routing import EmbedText, Router
 from edge_runtime.skills.sentences import camera_names, question_sentences
 
-LABELS = [
-    "person",
-    "bicycle",
-    "car",
-    "motorcycle",
-    "bus",
-    "truck",
-    "bird",
-    "cat",
-    "dog",
-    "backpack",
-    "suitcase",
-    "bottle",
-    "cup",
-    "chair",
-    "couch",
-    "tv",
-    "laptop",
-    "book",
-]
-NOUNS = Nouns([*LABELS, "potted plant", "cell phone"])
+LABELS = ("person", "bicycle", "car", "motorcycle", "bus", "cat", "dog", "couch", "potted plant", "tv", "cell phone")
+NOUNS = Nouns(LABELS)
 SURE = 0.8
 
 
