@@ -73,7 +73,7 @@ def cut_out(path: Path, outline: tuple[tuple[int, int], ...]) -> tuple[Picture, 
     mask = np.select([sure == 1, inside == 1, possible == 1], [1, 3, 2], 0).astype(np.uint8)
     cv2.setRNGSeed(1)
     cv2.grabCut(picture, mask, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
-    belongs = np.isin(mask, (1, 3)).astype(np.float32)
+    belongs: Picture = np.isin(mask, (1, 3)).astype(np.float32)
     belongs = cv2.morphologyEx(belongs, cv2.MORPH_OPEN, np.ones((5, 5)))
     return picture.astype(np.float32), cv2.GaussianBlur(cv2.erode(belongs, np.ones((3, 3))), (0, 0), 1.2)
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _BLOCK_S = 1.0
 
+# What is wrong with a file is said once, by us, and not by OpenCV on the terminal as well.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
 
 def read_picture(path: Path) -> Image:
     """Return a picture file as RGB, turned upright as its EXIF note says.
