@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+
+from edge_runtime import cli
+from edge_runtime.bundles.manifest import default_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Any]:
+    """Run the command line in a folder of its own; returns exit status, JSON lines of stdout, and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EDGE_CLOUD_API_KEY", raising=False)
+
+    def call(*arguments: str, stdin: str = "") -> tuple[int, list[dict[str, Any]], str]:
+        monkeypatch.setattr(sys, "argv", ["edge-runtime", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        lines = [json.loads(line) for line in out.splitlines()] if "--json" in arguments else []
+        return status, lines, err
+
+    return call
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> str:
+    random = np.random.default_rng(0)
+    cv2.imwrite(str(tmp_path / "noise.png"), random.integers(0, 255, (90, 120, 3), np.uint8))
+    return "noise.png"
+
+
+@pytest.fixture
+def broken_bundle(tmp_path: Path) -> str:
+    folder = tmp_path / "bundle"
+    shutil.copytree(default_bundle(), folder)
+    with (folder / "image.onnx").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"?")
+    return "bundle"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "files", "said"),
+    [
+        pytest.param(["detect", "nope.jpg"], {}, "nope.jpg", id="missing-file"),
+        pytest.param(["detect", "empty.jpg"], {"empty.jpg": ""}, "empty.jpg", id="zero-byte-picture"),
+        pytest.param(["detect", "text.jpg"], {"text.jpg": "hello"}, "text.jpg", id="picture-that-is-none"),
+        pytest.param(["embed", "--image", "nope.jpg"], {}, "nope.jpg", id="missing-file-to-embed"),
+        pytest.param(["embed", "word"], {}, "either --image or --text", id="values-of-no-kind"),
+        pytest.param(["embed", "--text", "--image", "word"], {}, "either --image or --text", id="values-of-both-kinds"),
+        pytest.param(["classify", "--labels", "", "a.jpg"], {}, "one is empty", id="no-labels"),
+        pytest.param(["classify", "--labels", "a,a", "a.jpg"], {}, "'a' is given twice", id="label-twice"),
+        pytest.param(["classify", "--labels", "@nope.txt", "a.jpg"], {}, "nope.txt", id="unknown-label-list"),
+        pytest.param(
+            ["classify", "--labels", "a", "--template", "x", "noise.png"], {}, "{}", id="template-without-gap"
+        ),
+        pytest.param(["command", "nope.wav"], {}, "nope.wav", id="missing-sound"),
+        pytest.param(["command", "text.wav"], {"text.wav": "hello"}, "text.wav", id="sound-that-is-none"),
+        pytest.param(["command", "--sentences", "nope.yaml", "a.wav"], {}, "nope.yaml", id="missing-sentences"),
+        pytest.param(["ask", "who?", "--image", "nope.jpg"], {}, "nope.jpg", id="missing-picture-to-ask-about"),
+        pytest.param(["ask", " "], {}, "empty", id="empty-question"),
+        pytest.param(["run", "nope.mp4", "--once"], {}, "nope.mp4", id="missing-video"),
+        pytest.param(["run", "text.mp4", "--once"], {"text.mp4": "hello"}, "text.mp4", id="unreadable-video"),
+        pytest.param(["run", "--once"], {}, "nothing to watch", id="nothing-to-do"),
+        pytest.param(["run", "--config", "a.yaml"], {"a.yaml": "mqtt: {hots: x}"}, "mqtt.host", id="wrong-key"),
+        pytest.param(["run", "--config", "a.yaml"], {"a.yaml": "mqtt: {port: x}"}, "mqtt.port", id="wrong-type"),
+        pytest.param(
+            ["run", "noise.png", "--once", "--config", "a.yaml"],
+            {"a.yaml": "vision: {labels: [purson]}"},
+            "did you mean 'person'?",
+            id="unknown-label",
+        ),
+        pytest.param(["detect", "--bundle", "nowhere", "noise.png"], {}, "nowhere", id="missing-bundle"),
+        pytest.param(["doctor", "--config", "a.toml"], {"a.toml": "=="}, "a.toml", id="broken-settings"),
+    ],
+)
+@pytest.mark.usefixtures("picture")
+def test_bad_input_is_one_line_and_exit_2(
+    run: Callable[..., Any], tmp_path: Path, arguments: list[str], files: dict[str, str], said: str
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    status, _, err = run(*arguments)
+    assert status == 2
+    assert len(err.strip().splitlines()) == 1, err
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_a_changed_byte_in_the_bundle_names_the_sha256(
+    run: Callable[..., Any], broken_bundle: str, picture: str
+) -> None:
+    status, _, err = run("detect", "--bundle", broken_bundle, picture)
+    assert status == 2
+    assert "image.onnx has sha256" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_file_that_fails_does_not_stop_the_others(run: Callable[..., Any], picture: str) -> None:
+    status, lines, err = run("detect", "--json", picture, "nope.jpg", picture)
+    assert [line["path"] for line in lines] == [picture, "nope.jpg", picture]
+    assert ["error" in line for line in lines] == [False, True, False]
+    assert status == 2
+    assert "nope.jpg" in err
+
+
+def test_names_come_from_standard_input(run: Callable[..., Any], picture: str) -> None:
+    status, lines, _ = run("detect", "--json", "-", stdin=f"{picture}\n\n{picture}\n")
+    assert status == 0
+    assert len(lines) == 2
+
+
+def test_embeddings_are_unit_vectors_of_the_joint_space(run: Callable[..., Any], picture: str) -> None:
+    _, texts, _ = run("embed", "--json", "--text", "a dog", "a puppy", "the kitchen light")
+    _, pictures, _ = run("embed", "--json", "--image", picture)
+    vectors = np.array([line["embedding"] for line in (*texts, *pictures)])
+    assert vectors.shape == (4, 384)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2], "a dog is more like a puppy than like a light"
+    assert [line["input"] for line in texts] == ["a dog", "a puppy", "the kitchen light"]
+
+
+def test_classify_gives_a_probability_to_every_label(run: Callable[..., Any], picture: str) -> None:
+    _, (line,), _ = run("classify", "--json", "--labels", "cat,dog, noise", picture)
+    assert set(line["scores"]) == {"cat", "dog", "noise"}
+    assert line["label"] == max(line["scores"], key=line["scores"].get)
+    assert sum(line["scores"].values()) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("question", "origin"),
+    [
+        pytest.param("what time is it?", "local", id="what-the-box-knows"),
+        pytest.param("who was the first king of Scotland?", "abstained", id="what-it-does-not-know"),
+    ],
+)
+def test_an_answer_says_who_gave_it(run: Callable[..., Any], question: str, origin: str) -> None:
+    status, (line,), _ = run("ask", "--json", question)
+    assert status == 0
+    assert line["origin"] == origin
+    assert set(line) == {"text", "confidence", "origin", "cost_usd", "elapsed_s"}
+    assert line["cost_usd"] == 0
+
+
+def test_config_explains_every_key(run: Callable[..., Any]) -> None:
+    status, lines, _ = run("config", "--explain", "--json")
+    assert status == 0
+    assert {"key": "mqtt.port", "default": "1883", "description": "Broker port."} in lines
+
+
+def test_doctor_says_what_to_do(run: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("mqtt: {port: 1}\ndevice: {data_dir: data}\ncameras: [{name: a, url: noise.png}]")
+    status, lines, _ = run("doctor", "--json", "--config", "a.yaml")
+    found = {line["check"]: line for line in lines}
+    assert status == 1, "a broker that does not answer is a failure"
+    assert found["model"]["status"] == "ok"
+    assert found["broker"]["status"] == "fail"
+    assert "127.0.0.1:1" in found["broker"]["detail"]
+    assert found["broker"]["advice"]
+    assert found["camera a"]["status"] == "fail", "the file does not exist"
