@@ -1,4 +1,8 @@
-"""Put the built parts and what is known about them into the folder that ships."""
+"""Put the built parts and what is known about them into the folder that ships.
+
+calibrate/calibration.json holds the manifest's "detector", "gate" and "classify" (its temperature);
+evaluate/evaluation.json holds "numbers".
+"""
 
 from __future__ import annotations
 

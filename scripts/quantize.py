@@ -41,14 +41,16 @@ class Feeder(CalibrationDataReader):
 
 
 def quantize_weights(source: Path, target: Path, recipe: Mapping[str, Any]) -> None:
-    """Store weights as INT8, per channel; activations are scaled as they come (dynamic)."""
+    """Store weights as 8-bit integers, per channel; activations are scaled as they come (dynamic).
+
+    Unsigned weights: with signed ones the 16-bit sums of processors without VNNI overflow.
+    """
     quantize_dynamic(
         source,
         target,
         op_types_to_quantize=recipe.get("operators", ["MatMul", "Gemm", "Gather"]),
         per_channel=True,
-        reduce_range=recipe.get("reduce_range", False),
-        weight_type=QuantType.QInt8,
+        weight_type=QuantType.QUInt8,
         nodes_to_exclude=recipe.get("exclude", []),
         extra_options={"MatMulConstBOnly": True},
     )

@@ -143,6 +143,7 @@ class Stage:
     part: str = ""
     numbers: dict[str, Any] = field(default_factory=dict)
     _started: float = 0.0
+    _read: dict[str, Any] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -182,6 +183,7 @@ class Stage:
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._started = time.monotonic()
+        self._read = self._identity()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -190,7 +192,7 @@ class Stage:
         record = {
             "stage": self.name,
             "model": self.workshop.settings["name"],
-            **self._identity(),
+            **self._read,
             "versions": versions(),
             "outputs": {name: sha256(self.folder / name) for name in self.outputs},
             "numbers": self.numbers,
