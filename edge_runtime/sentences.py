@@ -28,13 +28,19 @@ _MORE: Mapping[str, list[dict[str, Any]]] = {
         {"sentences": ["set [the] (temperature|thermostat) to {whole_degrees:temperature} [degree[s]]"]},
         {"sentences": ["set [the] temperature in [the] {area} to {whole_degrees:temperature} [degree[s]]"]},
     ],
-    "HassTurnOn": [{"sentences": ["open [the] [{area}] {cover_classes:device_class}"], "slots": {"domain": "cover"}}],
-    "HassTurnOff": [{"sentences": ["close [the] [{area}] {cover_classes:device_class}"], "slots": {"domain": "cover"}}],
+    "HassTurnOn": [
+        {"sentences": ["open [the] [{area}] {cover_classes:device_class}"], "slots": {"domain": "cover"}},
+        {"sentences": ["turn on all [the] lights"], "slots": {"domain": "light"}},
+    ],
+    "HassTurnOff": [
+        {"sentences": ["close [the] [{area}] {cover_classes:device_class}"], "slots": {"domain": "cover"}},
+        {"sentences": ["turn off all [the] lights"], "slots": {"domain": "light"}},
+    ],
 }
 """What Home Assistant's own list for speech lacks and a home says every day."""
 
 
-def home(own: Path | None, *, builtin: bool, areas: Collection[str], names: Collection[str]) -> list[Source]:
+def home(own: Path | None, areas: Collection[str], names: Collection[str], *, builtin: bool) -> list[Source]:
     """Return the sources of sentences that a home understands, the most important first.
 
     Args:

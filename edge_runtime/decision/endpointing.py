@@ -35,9 +35,10 @@ class Endpointer:
         self._end_silence = round(end_silence_s * SAMPLE_RATE_HZ)
         self._max_utterance = round(max_utterance_s * SAMPLE_RATE_HZ)
         self._pre_roll = round(pre_roll_s * SAMPLE_RATE_HZ)
-        self._min_speech = round(min_speech_s * SAMPLE_RATE_HZ)
+        self._min_speech = max(1, round(min_speech_s * SAMPLE_RATE_HZ))
         self._chunks: deque[AudioChunk] = deque()
-        self._clear()
+        self._held = self._speech = self._silence = 0
+        self._speaking = False
 
     def update(self, chunk: AudioChunk, speech: float) -> AudioChunk | None:
         """Take the next chunk and its probability of speech; return the whole utterance that ends with it, or None."""
@@ -51,8 +52,13 @@ class Endpointer:
             self._silence += len(chunk.samples)
         else:
             self._forget_old()
-        ended = self._speaking and (self._silence >= self._end_silence or self._held >= self._max_utterance)
-        return self.flush() if ended else None
+        if self._speaking and self._silence >= self._end_silence:
+            return self.flush()
+        if self._speaking and self._held >= self._max_utterance:
+            utterance = self.flush()
+            self._speaking = True  # it was cut in the middle: what follows goes on, however unsure
+            return utterance
+        return None
 
     def flush(self) -> AudioChunk | None:
         """End the stream here; return the utterance that was going on, or None."""
@@ -63,7 +69,7 @@ class Endpointer:
         return AudioChunk(chunks[0].source, chunks[0].at, np.concatenate([chunk.samples for chunk in chunks]))
 
     def _forget_old(self) -> None:
-        while self._held - len(self._chunks[0].samples) >= self._pre_roll:
+        while self._chunks and self._held - len(self._chunks[0].samples) >= self._pre_roll:
             self._held -= len(self._chunks.popleft().samples)
 
     def _clear(self) -> None:

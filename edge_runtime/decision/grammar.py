@@ -90,17 +90,17 @@ class WordGraph:
 
     def _minimised(self) -> list[tuple[bool, Words]]:
         """Return (accepting, {word: state}) of the smallest deterministic graph; the first state starts."""
-        subsets: dict[frozenset[int], int] = {}
+        subsets: dict[frozenset[int], int | None] = {}
         register: dict[tuple[bool, tuple[tuple[str, int], ...]], int] = {}
 
-        def state(nodes: frozenset[int]) -> int:
-            known = subsets.get(nodes)
-            if known is not None:
-                return known
-            accepting, targets = self._words_from(nodes)
-            words = {word: state(frozenset(ends)) for word, ends in targets.items()}
-            signature = (accepting, tuple(sorted(words.items())))
-            subsets[nodes] = register.setdefault(signature, len(register))
+        def state(nodes: frozenset[int]) -> int | None:
+            """Return the number of the state that `nodes` are, None where no sentence gets to its end from there."""
+            if nodes not in subsets:
+                accepting, targets = self._words_from(nodes)
+                reached = {word: state(frozenset(ends)) for word, ends in targets.items()}
+                words = tuple(sorted((word, end) for word, end in reached.items() if end is not None))
+                alive = accepting or words or self.start in nodes
+                subsets[nodes] = register.setdefault((accepting, words), len(register)) if alive else None
             return subsets[nodes]
 
         state(frozenset([self.start]))

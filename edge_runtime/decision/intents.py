@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import ChainMap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,8 +75,7 @@ class IntentMatcher:
     """Finds the intent of a sentence among several sources, the first of which win.
 
     Args:
-        sources: data in Home Assistant's sentence format, already checked; lists and expansion rules are shared, the
-            first source that defines one winning.
+        sources: data in Home Assistant's sentence format, already checked.
     """
 
     def __init__(self, sources: Sequence[Mapping[str, Any]]) -> None:
@@ -103,19 +103,27 @@ def _literalness(result: RecognizeResult) -> tuple[int, int]:
 
 
 def parse(sources: Sequence[Mapping[str, Any]]) -> list[Intents]:
-    """Return one hassil collection for each source, all with the same lists and rules."""
-    shared: dict[str, Any] = {"lists": {}, "expansion_rules": {}}
-    for source in reversed(sources):
-        for key, entries in shared.items():
-            entries.update(source.get(key) or {})
-    return [Intents.from_dict({"language": LANGUAGE, "intents": {}, **source, **shared}) for source in sources]
+    """Return one hassil collection for each source; a source may use the lists and rules of the others after its own."""
+    shared = {key: dict(ChainMap(*(source.get(key) or {} for source in sources))) for key in ("lists", "expansion_rules")}
+    return [
+        Intents.from_dict(
+            {
+                "language": LANGUAGE,
+                "intents": source["intents"],
+                "skip_words": source.get("skip_words") or [],
+                **{key: {**entries, **(source.get(key) or {})} for key, entries in shared.items()},
+            }
+        )
+        for source in sources
+    ]
 
 
 def speech_grammar(sources: Sequence[Mapping[str, Any]]) -> WordGraph:
     """Return every sentence of `sources` that can be spoken from beginning to end, so none that has a wildcard."""
     graph = WordGraph()
     for intents in parse(sources):
-        skippable = [TextChunk(f" {words} ") for words in intents.skip_words]
+        before = _optional(intents.skip_words)
+        after = _optional([words for words in intents.skip_words if " " not in words])
         for intent in intents.intents.values():
             for data in intent.data:
                 scope = _Scope(
@@ -127,8 +135,12 @@ def speech_grammar(sources: Sequence[Mapping[str, Any]]) -> WordGraph:
                     graph,
                 )
                 for sentence in data.sentences:
-                    scope.sentence(sentence.expression, skippable)
+                    scope.sentence([before, sentence.expression, after])
     return graph
+
+
+def _optional(phrases: Iterable[str]) -> Alternative:
+    return Alternative(items=[TextChunk(""), *(TextChunk(f" {phrase} ") for phrase in phrases)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +151,11 @@ class _Scope:
     rules: Mapping[str, Expression]
     graph: WordGraph
 
-    def sentence(self, expression: Expression, skippable: Sequence[Expression]) -> None:
-        optional = Alternative(items=[*skippable, TextChunk("")])
-        end = self.graph.start
-        for part in (optional, expression, optional):
-            reached = self._draw(part, end)
-            if reached is None:
-                return
-            end = reached
-        self.graph.accept(end)
+    def sentence(self, parts: Sequence[Expression]) -> None:
+        """Draw one sentence from the start to an end of its own, unless a part of it cannot be spoken."""
+        end = self._draw(Group(items=list(parts)), self.graph.start)
+        if end is not None:
+            self.graph.accept(end)
 
     def _draw(self, expression: Expression, start: int) -> int | None:
         """Draw `expression` from node `start`; return the node where it ends, None where it cannot be spoken."""
