@@ -29,7 +29,7 @@ def builtin_skills(nouns: Nouns, now: Callable[[], datetime], max_age_s: float =
     return (
         Presence(nouns, max_age_s),
         Counting(nouns, max_age_s),
-        Description(max_age_s),
+        Description(nouns, max_age_s),
         LastSeen(nouns, now),
         Clock(now),
     )

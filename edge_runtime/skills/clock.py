@@ -33,13 +33,15 @@ class Clock:
         "(what|which) time is it [(now|right now|please)]",
         "what is the [(current|local|exact)] time [(now|right now)]",
         "[tell me] [the] time [please]",
-        "tell me what time it is",
+        "[tell me] what (time|day) it is",
         "do you (have|know) the time",
         "(what|which) (day|date|month|year|weekday) is (it|today) [today]",
         "what is the [current] (date|day|month|year) [today]",
+        "do you know (what time it is|the time|what day it is|the date)",
+        "what day of the week is (it|today) [today]",
         "what is today [date]",
         "what is todays date",
-        "tell me (the date|what day it is)",
+        "tell me the date",
     )
     examples: ClassVar[tuple[str, ...]] = (
         "what time is it",

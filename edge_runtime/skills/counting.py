@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from edge_runtime.decision.confidence import Reply
+from edge_runtime.decision.scene import either
 from edge_runtime.skills.nouns import Claim, Noun, Nouns
-from edge_runtime.skills.skill import narrow, view
+from edge_runtime.skills.skill import View, asked, narrow, together, view
 from edge_runtime.skills.wording import amount, counted, listed, on_camera
 
 if TYPE_CHECKING:
@@ -42,12 +43,16 @@ class Counting:
 
     def answer(self, question: Question, scene: Scene, slots: Mapping[str, str]) -> Reply | None:
         """Return the likeliest count over the cameras asked for."""
-        noun = self.nouns.get(slots.get("label", ""))
-        if noun is None:
+        nouns = asked(self.nouns, slots)
+        if not nouns:
             return None
         seen = view(question, scene, slots.get("camera"), self.max_age_s)
         if isinstance(seen, Reply):
             return seen
+        return together([self._about(noun, seen, slots) for noun in nouns])
+
+    @staticmethod
+    def _about(noun: Noun, seen: View, slots: Mapping[str, str]) -> Reply:
         word = noun.key if noun.claim is Claim.KIND else noun.labels[0]
         counts = {look.source: _count(look, noun) for look in seen.looks}
         total = sum(number for number, _ in counts.values())
@@ -66,7 +71,7 @@ def _split(counts: Mapping[str, tuple[int, float]]) -> str:
 def _count(look: Look, noun: Noun) -> tuple[int, float]:
     chances = chances_of_count(score for label in noun.labels for score in look.boxes(label))
     number = max(range(len(chances)), key=chances.__getitem__)
-    return number, chances[number] if number else 1.0 - max(look.presence(label) for label in noun.labels)
+    return number, chances[number] if number else 1.0 - either(look.presence(label) for label in noun.labels)
 
 
 def chances_of_count(scores: Iterable[float]) -> list[float]:

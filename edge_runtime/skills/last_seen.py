@@ -46,6 +46,9 @@ class LastSeen:
         "(has|have) [<some>] {label} been [seen] <place> <lately>",
         "(was|were) there [<some>] {label} [<place>] <lately>",
         "how long ago did you [last] see [<some>] {label} [<place>]",
+        "(have|has) there been [<some>] {label} <lately> [<place>]",
+        "did [<some>] {label} (come|pass|walk|drive|show up|turn up) [(by|past|in|over|around)] [<place>] <lately>",
+        "how long has [<some>] {label} been (gone|away)",
         "last time you saw [<some>] {label} [<place>]",
     )
     examples: ClassVar[tuple[str, ...]] = (

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from edge_runtime.decision.confidence import Reply
 from edge_runtime.decision.scene import Scene, either
-from edge_runtime.skills.skill import narrow, view
+from edge_runtime.skills.skill import View, asked, narrow, together, view
 from edge_runtime.skills.wording import indefinite, listed, on_camera
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from edge_runtime.skills.nouns import Nouns
+    from edge_runtime.skills.nouns import Noun, Nouns
     from edge_runtime.types import Question
 
 
@@ -48,12 +48,16 @@ class Presence:
 
     def answer(self, question: Question, scene: Scene, slots: Mapping[str, str]) -> Reply | None:
         """Return yes or no, scored with the probability of the side it takes."""
-        noun = self.nouns.get(slots.get("label", ""))
-        if noun is None:
+        nouns = asked(self.nouns, slots)
+        if not nouns:
             return None
         seen = view(question, scene, slots.get("camera"), self.max_age_s)
         if isinstance(seen, Reply):
             return seen
+        return together([self._about(noun, seen, slots) for noun in nouns])
+
+    @staticmethod
+    def _about(noun: Noun, seen: View, slots: Mapping[str, str]) -> Reply:
         chances = {
             (look.source, label): chance
             for look in seen.looks

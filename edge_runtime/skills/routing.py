@@ -93,6 +93,9 @@ class Router:
             return self._by_meaning(sentence, {}, needs_noun=False)
         noun, rest = spotted
         slots = {"label": noun.key}
+        second = self._nouns.spot(rest) if {"and", "or"} & set(rest) else None
+        if second is not None:
+            slots["other"], rest = second[0].key, second[1]
         rest = self._take_camera(rest, slots)
         strange = [word for word in FRAME.sub(" ", " ".join(rest)).split() if word not in FILLERS]
         if self._one_camera:
@@ -111,9 +114,10 @@ class Router:
     def _take_camera(self, words: Sequence[str], slots: dict[str, str]) -> Sequence[str]:
         for spoken, camera in self._cameras.items():
             for start in range(len(words) - len(spoken) + 1):
-                if tuple(words[start : start + len(spoken)]) == spoken:
+                after = [*words[start + len(spoken) :]]
+                if tuple(words[start : start + len(spoken)]) == spoken and after[:1] != ["of"]:
                     slots["camera"] = camera
-                    return [*words[:start], *words[start + len(spoken) :]]
+                    return [*words[:start], *after]
         return words
 
     def _by_meaning(self, sentence: str, slots: Mapping[str, str], *, needs_noun: bool) -> Routed | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime.decision.confidence import Reply
 from edge_runtime.decision.scene import Look, Scene, either
-from edge_runtime.skills.nouns import Claim, Noun
+from edge_runtime.skills.nouns import Claim, Noun, Nouns
 from edge_runtime.skills.wording import duration, indefinite, on_camera
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from edge_runtime.types import Question
 
@@ -78,6 +79,18 @@ def view(question: Question, scene: Scene, camera: str | None, max_age_s: float)
         return Reply(f"I have had no picture {what}.", 0.0, blind=True)
     name = f" {on_camera(camera)}" if camera else ""
     return Reply(f"I have had no picture{name} for {duration(question.at - last.at)}.", 0.0, blind=True)
+
+
+def asked(nouns: Nouns, slots: Mapping[str, str]) -> tuple[Noun, ...]:
+    """Return the nouns that the question names: `label`, and `other` in "a cat or a dog"; none where one is unknown."""
+    found = [nouns.get(slots[slot]) for slot in ("label", "other") if slot in slots]
+    known = tuple(noun for noun in found if noun is not None)
+    return known if len(known) == len(found) else ()
+
+
+def together(replies: Sequence[Reply]) -> Reply:
+    """Return one reply that says them all, and is right where all of them are."""
+    return Reply(" ".join(reply.text for reply in replies), math.prod(reply.score for reply in replies))
 
 
 def narrow(noun: Noun, slots: Mapping[str, str]) -> str | None:

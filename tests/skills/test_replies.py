@@ -98,6 +98,13 @@ def reply(
             True,
             id="no animal claims only what the detector knows",
         ),
+        pytest.param(
+            [seen("door", cat=[0.95])],
+            {"label": "cat", "other": "dog"},
+            "Yes, I see a cat. No, I do not see a dog.",
+            True,
+            id="two nouns, two answers",
+        ),
         pytest.param([seen("door")], {"label": "child"}, "No, I do not see a person.", True, id="no person, no child"),
         pytest.param(
             [seen("door", person=[0.95])],
@@ -220,23 +227,38 @@ def test_chances_of_count(scores: list[float], chances: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("looks", "text", "sure"),
+    ("looks", "slots", "text", "sure"),
     [
         pytest.param(
-            [seen("door", person=[0.97, 0.96], dog=[0.95])], "I see two people and a dog.", True, id="several things"
+            [seen("door", person=[0.97, 0.96], dog=[0.95])],
+            {},
+            "I see two people and a dog.",
+            True,
+            id="several things",
         ),
-        pytest.param([seen("door")], "I see nothing that I know.", True, id="nothing"),
-        pytest.param([seen("door", dog=[0.4])], "I see nothing that I know.", False, id="perhaps a dog"),
+        pytest.param([seen("door")], {}, "I see nothing that I know.", True, id="nothing"),
+        pytest.param([seen("door", dog=[0.4])], {}, "I see nothing that I know.", False, id="perhaps a dog"),
         pytest.param(
             [seen("door", cat=[0.95]), seen("yard")],
+            {},
             "On the door camera I see a cat. On the yard camera I see nothing that I know.",
             True,
             id="camera by camera",
         ),
+        pytest.param(
+            [seen("door", cat=[0.95], person=[0.9])],
+            {"label": "animal"},
+            "I see a cat.",
+            True,
+            id="only the kind asked for",
+        ),
+        pytest.param(
+            [seen("door", person=[0.9])], {"label": "animal"}, "I see no animals that I know.", True, id="none of it"
+        ),
     ],
 )
-def test_description(looks: list[Seen], text: str, *, sure: bool) -> None:
-    found = reply("description", looks, {})
+def test_description(looks: list[Seen], slots: dict[str, str], text: str, *, sure: bool) -> None:
+    found = reply("description", looks, slots)
     assert found is not None
     assert found.text == text
     assert (found.score >= SURE) is sure
