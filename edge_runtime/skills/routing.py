@@ -22,7 +22,22 @@ EmbedText = Callable[[Sequence[str]], NDArray[np.float32]]
 UNKNOWN_WORD = 0.6
 """Factor on the confidence for each word that neither the sentence frame nor the noun explains."""
 SPOTTED = 0.95
-NEAR = 0.7
+OTHERS = (
+    "what is the weather today",
+    "what is on my calendar today",
+    "what is in the news",
+    "when does the shop open",
+    "tell me a joke",
+    "how old are you",
+    "turn on the light",
+    "set a timer",
+    "play some music",
+    "how old is the thing",
+    "what do things eat",
+    "what is a thing",
+)
+"""Questions that sound alike and that no skill answers."""
+NEAR = 0.75
 """Cosine from which a question means the same as an example."""
 
 
@@ -72,7 +87,8 @@ class Router:
         self._cameras = {tuple(name.split()): camera for name, camera in camera_names(cameras)}
         self._one_camera = len(cameras) < 2
         self._embed_text = embed_text
-        self._examples = [(skill, example) for skill in skills for example in skill.examples]
+        self._examples = [(skill.name, example) for skill in skills for example in skill.examples]
+        self._examples += [("", example) for example in OTHERS]
         self._vectors: NDArray[np.float32] | None = None
 
     def __call__(self, text: str) -> Routed | None:
@@ -127,7 +143,7 @@ class Router:
             self._vectors = self._embed_text([example for _, example in self._examples])
         nearness = self._vectors @ self._embed_text([sentence])[0]
         best = int(nearness.argmax())
-        skill, example = self._examples[best]
-        if nearness[best] < NEAR or ("thing" in example) is not needs_noun:
+        name, example = self._examples[best]
+        if name not in self._skills or nearness[best] < NEAR or ("thing" in example) is not needs_noun:
             return None
-        return Routed(skill, slots, float(min(nearness[best], 1.0)))
+        return Routed(self._skills[name], slots, float(min(nearness[best], 1.0)))

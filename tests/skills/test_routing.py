@@ -79,6 +79,7 @@ THREE = router(("front_door", "garden-cam", "kitchen"))
         ("what's the time", "clock", {}),
         ("what's today's date?", "clock", {}),
         ("can you tell me what time it is", "clock", {}),
+        ("do you know what time it is", "clock", {}),
     ],
 )
 def test_understood(text: str, skill: str, slots: dict[str, str]) -> None:
