@@ -92,8 +92,8 @@ class Camera:
 
 
 def _environment(url: str) -> dict[str, str]:
-    # Level 16 is errors: the child keeps them to itself, and puts the last one in its answer.
-    environment = {"OPENCV_FFMPEG_LOGLEVEL": "16", "OPENBLAS_NUM_THREADS": "1"}
+    # Level 24 is warnings: the child keeps them to itself, and puts the last one in its answer.
+    environment = {"OPENCV_FFMPEG_LOGLEVEL": "24", "OPENCV_LOG_LEVEL": "SILENT", "OPENBLAS_NUM_THREADS": "1"}
     if url.startswith("rtsp"):
         # Over UDP one lost packet smears the picture until the next key frame.
         environment["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = os.environ.get(
