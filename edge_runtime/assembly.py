@@ -143,7 +143,7 @@ def _router(settings: Settings, models: Models) -> tuple[Router, Source]:
         return datetime.now(zone).astimezone(zone)
 
     nouns = Nouns(settings.vision.labels or models.manifest.detector.labels)
-    skills = (Presence(nouns), Counting(nouns), Description(), LastSeen(nouns, now), Clock(now))
+    skills = (Presence(nouns), Counting(nouns), Description(nouns), LastSeen(nouns, now), Clock(now))
     cameras = [camera.name for camera in settings.cameras]
     sentences = question_sentences(skills, nouns, cameras)
     matcher = IntentMatcher([sentences])

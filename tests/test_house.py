@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+
+from edge_runtime import house as house_module
+from edge_runtime.errors import EdgeError
+from edge_runtime.house import House
+from edge_runtime.metrics import Metrics
+from edge_runtime.runtime import ExitStatus, Runtime
+from edge_runtime.sinks.fanout import FanOut
+from edge_runtime.types import Answer, AudioChunk, Event, Origin, Question
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Memory:
+    """A sink that remembers."""
+
+    name = "memory"
+    durable = True
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def publish(self, event: Event) -> None:
+        self.events.append(event)
+
+    def close(self, timeout_s: float) -> None: ...
+
+
+class Slow:
+    """An answerer that thinks for a while."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.release = threading.Event()
+        self._seconds = seconds
+
+    def answer(self, question: Question) -> Answer:
+        self.release.wait(self._seconds)
+        return Answer(f"about {question.text}", 0.9, Origin.LOCAL)
+
+
+class Sound:
+    """A microphone that delivers numbered chunks as fast as they are taken."""
+
+    live = False
+
+    def __init__(self, name: str, count: int) -> None:
+        self.name = name
+        self._count = count
+
+    def chunks(self) -> Iterator[AudioChunk]:
+        for number in range(self._count):
+            yield AudioChunk(self.name, float(number), np.zeros(512, np.float32))
+
+    def close(self) -> None: ...
+
+
+class Parrot:
+    """A voice pipeline that asks a question at every tenth chunk."""
+
+    def __init__(self, pause_s: float = 0.0) -> None:
+        self.heard: list[float] = []
+        self._pause_s = pause_s
+
+    def step(self, chunk: AudioChunk) -> list[Event | Question]:
+        time.sleep(self._pause_s)
+        self.heard.append(chunk.at)
+        return [Question(f"chunk {chunk.at:.0f}", chunk.source, chunk.at)] if chunk.at % 10 == 0 else []
+
+    def flush(self) -> list[Event | Question]:
+        return [Event("not_understood", "kitchen", 0.0, {"confidence": 0.0})]
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return Memory()
+
+
+def make(memory: Memory, answerer: Slow) -> House:
+    return House(FanOut([memory]), answerer, Metrics(CollectorRegistry()))  # type: ignore[arg-type]  # a double
+
+
+def test_every_question_heard_is_answered_before_the_end(memory: Memory) -> None:
+    house = make(memory, Slow())
+    house.add_microphone(Sound("kitchen", 200), Parrot(), paced=False)  # type: ignore[arg-type]  # a double
+    assert Runtime(house.stages(), once=True, close=lambda: None).run() is ExitStatus.OK
+    kinds = [event.kind for event in memory.events]
+    assert kinds.count("answered") == 20
+    assert kinds.count("not_understood") == 1, "the pipeline is flushed at the end"
+    assert kinds[0] == "source_status"
+
+
+def test_sound_nobody_has_time_for_is_dropped_oldest_first_and_counted(memory: Memory) -> None:
+    house, parrot = make(memory, Slow()), Parrot(pause_s=0.002)
+    house.add_microphone(Sound("kitchen", 500), parrot, paced=True)  # type: ignore[arg-type]  # a double
+    Runtime(house.stages(), once=True, close=lambda: None).run()
+    assert house.counts["chunks_dropped"] == 500 - len(parrot.heard) > 0
+    assert parrot.heard[-1] == 499, "the newest sound is never the one that goes"
+
+
+def test_questions_beyond_the_queue_are_refused_not_kept(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(house_module, "PATIENCE_S", 0.3)
+    house = make(memory, Slow())
+    for _ in range(house_module.QUESTIONS_KEPT):
+        house._questions.put((Question("?", "mqtt", 0.0), Future()))
+    with pytest.raises(EdgeError, match="ask again later"):
+        house.ask(Question("?", "mqtt", 0.0))
+
+
+def test_a_question_from_outside_gets_its_own_answer(memory: Memory) -> None:
+    house = make(memory, Slow())
+    runtime = Runtime(house.stages(), once=False, close=lambda: None)
+    running = threading.Thread(target=runtime.run)
+    running.start()
+    assert house.ask(Question("the weather", "mqtt", 0.0)).text == "about the weather"
+    runtime.stop()
+    running.join(10)
+    assert not running.is_alive()
+    assert [event.data["question"] for event in memory.events] == ["the weather"]
