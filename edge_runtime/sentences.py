@@ -127,7 +127,7 @@ _Loader.add_constructor("tag:yaml.org,2002:str", _text)
 
 def _read(file: Path) -> Any:
     try:
-        return yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader) or {}  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise InputError(f"{file}: cannot read the sentences ({error.strerror})") from error
     except UnicodeDecodeError as error:
