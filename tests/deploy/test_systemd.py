@@ -22,6 +22,6 @@ def test_unit_file_is_valid(tmp_path: Path) -> None:
 
 
 def test_unit_is_locked_down() -> None:
-    command = ["systemd-analyze", "security", "--offline=true", "--threshold=25", UNIT]
+    command = ["systemd-analyze", "security", "--offline=true", "--threshold=25", str(UNIT)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout.splitlines()[-1]
