@@ -125,7 +125,7 @@ class Connection:
         try:
             self._client.connect(self._settings.host, self._settings.port, self._settings.keepalive_s)
         except (OSError, UnicodeError) as error:
-            raise RefusedError(_cause(error)) from None
+            raise RefusedError(_cause(error, tls=self._settings.tls)) from None
         self._client.loop_start()
         try:
             answer = self._answer.get(timeout=timeout_s)
@@ -212,10 +212,13 @@ def tls_context(settings: MqttSettings) -> ssl.SSLContext:
         raise ConfigError(f"mqtt.ca_file {settings.ca_file} cannot be used: {error.strerror or error}") from None
 
 
-def _cause(error: OSError | UnicodeError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {getattr(error, 'verify_message', None) or error.reason or error}"
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
+def _cause(error: OSError | UnicodeError, *, tls: bool) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"TLS failed: {error.verify_message}; set mqtt.ca_file to the authority that signed its certificate"
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if tls and isinstance(error, (ssl.SSLError, ConnectionResetError, TimeoutError)):
+        return f"TLS failed: {text}; is TLS spoken on this port?"
+    return text.lower()
 
 
 def _properties(message: Message, correlation: bytes | None) -> Properties:

@@ -164,6 +164,7 @@ class Delivery:
             outgoing = self._outbox.next(spool=spool)
             if outgoing is None:
                 return
+            at = time.monotonic()
             try:
                 mid = connection.send(outgoing.message, retain=outgoing.retain, correlation=outgoing.correlation)
             except SinkError as error:
@@ -172,7 +173,7 @@ class Delivery:
                 continue
             if mid is None:
                 return
-            self._outbox.sent(mid, outgoing)
+            self._outbox.sent(mid, outgoing, at)
 
     def _listen(self) -> str | None:
         """Take what the network said, waiting a moment for the first; return why the connection ended, if it did."""

@@ -110,9 +110,9 @@ class Outbox:
         self._position = outgoing.seq or self._position
         return outgoing
 
-    def sent(self, mid: int, outgoing: Outgoing) -> None:
-        """Remember that `outgoing` is on its way as packet `mid`."""
-        self._inflight[mid] = replace(outgoing, sent_at=time.monotonic())
+    def sent(self, mid: int, outgoing: Outgoing, at: float) -> None:
+        """Remember that `outgoing` is on its way as packet `mid` since `at`."""
+        self._inflight[mid] = replace(outgoing, sent_at=at)
 
     def take(self, signal: Acknowledged) -> Outgoing | None:
         """Return what an acknowledgement or refusal is about, no longer in flight."""
