@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def _open(wanted: str, rate_hz: int, ear: Ear) -> Any:
-    import sounddevice  # type: ignore[import-untyped]  # noqa: PLC0415 - a missing PortAudio is told, not a crash
+    import sounddevice  # noqa: PLC0415 - a missing PortAudio is told, not a crash
 
     device = None if wanted == "default" else int(wanted) if wanted.isdecimal() else wanted
     inputs = [found["name"] for found in sounddevice.query_devices() if found["max_input_channels"] > 0]

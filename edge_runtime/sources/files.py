@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import soundfile  # type: ignore[import-untyped]  # ships none
+import soundfile
 
 from edge_runtime.errors import InputError
 from edge_runtime.sources.resampling import Resampler

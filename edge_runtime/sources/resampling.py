@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import soxr  # type: ignore[import-untyped]  # ships none
+import soxr
 
 from edge_runtime.types import SAMPLE_RATE_HZ, AudioChunk
 

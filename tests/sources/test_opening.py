@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-import soundfile  # type: ignore[import-untyped]
+import soundfile
 
 from edge_runtime.config import CameraSettings, MicrophoneSettings
 from edge_runtime.errors import InputError
