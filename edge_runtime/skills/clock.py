@@ -43,6 +43,10 @@ class Clock:
         "what is todays date",
         "tell me the date",
     )
+    spoken: ClassVar[tuple[str, ...]] = (
+        "what time is it",
+        "what day is it",
+    )
     examples: ClassVar[tuple[str, ...]] = (
         "what time is it",
         "do you know what time it is",

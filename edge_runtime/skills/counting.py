@@ -33,6 +33,7 @@ class Counting:
         "count [all] [(the|these|those|my)] {label} [<place>]",
         "[(what is|tell me)] [the] (number|count) of {label} [<place>]",
     )
+    spoken: ClassVar[tuple[str, ...]] = ("how many {many:label} (are there|do you see) [<place>]",)
     examples: ClassVar[tuple[str, ...]] = (
         "how many things are there",
         "how many things do you see",

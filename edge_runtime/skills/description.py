@@ -49,6 +49,7 @@ class Description:
         "describe (the|this|your) (picture|image|photo|scene|view|surroundings|room)",
         "describe <place>",
     )
+    spoken: ClassVar[tuple[str, ...]] = ("what do you see [<place>]",)
     examples: ClassVar[tuple[str, ...]] = (
         "what do you see",
         "describe the scene",

@@ -51,6 +51,7 @@ class LastSeen:
         "how long has [<some>] {label} been (gone|away)",
         "last time you saw [<some>] {label} [<place>]",
     )
+    spoken: ClassVar[tuple[str, ...]] = ("when did you last see ({one:label}|{who:label}) [<place>]",)
     examples: ClassVar[tuple[str, ...]] = (
         "when did you last see a thing",
         "when was the thing last here",

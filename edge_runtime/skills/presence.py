@@ -36,6 +36,12 @@ class Presence:
         "{label} <place>",
         "does [the|this] (picture|image|photo|frame|video) (show|contain|have) [<some>] {label}",
     )
+    spoken: ClassVar[tuple[str, ...]] = (
+        "is there {one:label} [<place>]",
+        "are there any {many:label} [<place>]",
+        "do you see ({one:label}|any {many:label}) [<place>]",
+        "is [there] {who:label} <place>",
+    )
     examples: ClassVar[tuple[str, ...]] = (
         "is there a thing",
         "are there any things here",

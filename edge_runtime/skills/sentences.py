@@ -1,11 +1,12 @@
-"""The skills' sentences as data in Home Assistant's format, for the matcher and the speech grammar alike."""
+"""The skills' sentences as data in Home Assistant's format."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.skills.wording import spoken_name
+from edge_runtime.skills.nouns import Claim
+from edge_runtime.skills.wording import indefinite, plural, spoken_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +51,29 @@ def question_sentences(skills: Sequence[Skill], nouns: Nouns, cameras: Sequence[
         "intents": {PREFIX + skill.name: {"data": [{"sentences": list(skill.sentences)}]} for skill in skills},
         "lists": lists,
         "expansion_rules": {"some": SOME, "lately": LATELY, "place": f"({'|'.join(places)})"},
+    }
+
+
+def spoken_questions(skills: Sequence[Skill], nouns: Nouns, cameras: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the few questions that the speech recogniser listens for, in the format of `question_sentences`.
+
+    A speech grammar must be small: with every way to type a question in it, commands are heard as questions.
+    """
+    exact = [noun.key for noun in nouns if noun.claim is Claim.EXACT]
+    places = f"(here|there|in the picture{'|at the door' if len(cameras) < 2 else ''})"
+    lists: dict[str, Any] = {
+        "one": {"values": [{"in": indefinite(label), "out": label} for label in exact]},
+        "many": {"values": [{"in": plural(label), "out": label} for label in exact]},
+        "who": {"values": [{"in": word, "out": "person"} for word in ("anyone", "somebody") if "person" in exact]},
+    }
+    if cameras:
+        places = f"({places}|(at|in|on) the {{camera}})"
+        lists["camera"] = {"values": [{"in": spoken_name(camera), "out": camera} for camera in cameras]}
+    return {
+        "language": "en",
+        "intents": {PREFIX + skill.name: {"data": [{"sentences": list(skill.spoken)}]} for skill in skills},
+        "lists": lists,
+        "expansion_rules": {"place": places},
     }
 
 

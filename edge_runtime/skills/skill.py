@@ -36,6 +36,13 @@ class Skill(Protocol):
         """Return templates in Home Assistant's format; `<place>`, `<some>`, `<lately>` and `{label}` are known."""
 
     @property
+    def spoken(self) -> tuple[str, ...]:
+        """Return the few templates that the speech recogniser listens for; `<place>` and the lists of labels are known.
+
+        The lists are `{one:label}` ("a dog"), `{many:label}` ("dogs") and `{who:label}` ("anyone").
+        """
+
+    @property
     def examples(self) -> tuple[str, ...]:
         """Return plain questions of this kind, with "thing" for the noun, for nearest-meaning search."""
 

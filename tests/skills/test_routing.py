@@ -4,13 +4,15 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from hassil.intents import Intents
+from hassil.sample import sample_intents
 
 from edge_runtime.decision.intents import IntentMatcher
 from edge_runtime.skills.builtin import builtin_skills
 from edge_runtime.skills.nouns import Nouns
 from edge_runtime.skills.phrasing import normal
 from edge_runtime.skills.routing import EmbedText, Router
-from edge_runtime.skills.sentences import camera_names, question_sentences
+from edge_runtime.skills.sentences import camera_names, question_sentences, spoken_questions
 
 LABELS = ("person", "bicycle", "car", "motorcycle", "bus", "cat", "dog", "couch", "potted plant", "tv", "cell phone")
 NOUNS = Nouns(LABELS)
@@ -87,6 +89,18 @@ def test_understood(text: str, skill: str, slots: dict[str, str]) -> None:
     assert routed is not None
     assert (routed.skill.name, dict(routed.slots)) == (skill, slots)
     assert routed.confidence >= SURE
+
+
+@pytest.mark.parametrize("cameras", [(), ("door",), ("front_door", "garden-cam", "kitchen")])
+def test_every_spoken_question_reaches_its_skill(cameras: tuple[str, ...]) -> None:
+    skills, made = builtin_skills(NOUNS, lambda: datetime(2026, 1, 1, tzinfo=UTC)), router(cameras)
+    samples = list(sample_intents(Intents.from_dict(spoken_questions(skills, NOUNS, cameras))))
+    assert {intent for intent, _ in samples} == {f"question.{skill.name}" for skill in skills}
+    for intent, sentence in samples:
+        routed = made(sentence)
+        assert routed is not None, sentence
+        assert f"question.{routed.skill.name}" == intent, sentence
+        assert routed.confidence >= SURE, sentence
 
 
 @pytest.mark.parametrize(
