@@ -23,6 +23,8 @@ from edge_runtime.errors import (
 )
 
 LARGEST_REPLY = 1_000_000
+LONGEST_TEXT = 4_000
+MOST_TOKENS = 100_000_000
 
 Message = Mapping[str, Any]
 """One entry of `messages`: {"role": ..., "content": text or parts}."""
@@ -132,14 +134,18 @@ def parse(body: bytes, sender: str) -> Completion:
         reply = json.loads(body)
         message = reply["choices"][0]["message"]
         text = message["content"] or message["refusal"]
-    except (ValueError, KeyError, IndexError, TypeError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
         raise CloudProtocolError(f"{sender} sent a body that is no chat completion ({type(error).__name__})") from None
-    if not isinstance(text, str) or not text.strip():
+    # Shown on terminals and published: no control characters, half characters or endless text.
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split()) if isinstance(text, str) else ""
+    if not text:
         raise CloudProtocolError(f"{sender} sent a completion without text")
     usage = reply.get("usage")
     counts = usage if isinstance(usage, dict) else {}
-    return Completion(text.strip(), _tokens(counts.get("prompt_tokens")), _tokens(counts.get("completion_tokens")))
+    return Completion(
+        text[:LONGEST_TEXT], _tokens(counts.get("prompt_tokens")), _tokens(counts.get("completion_tokens"))
+    )
 
 
 def _tokens(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS else None

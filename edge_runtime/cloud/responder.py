@@ -121,7 +121,7 @@ class CloudResponder:
 
     def _messages(self, question: Question) -> tuple[Sequence[Message], int]:
         """Return what is sent and the most input tokens it can be: no token is shorter than a byte."""
-        text = redact_text(question.text)
+        text = redact_text(question.text).encode("utf-8", "replace").decode()
         content: object = text
         tokens = len(self._system.encode()) + len(text.encode()) + 2 * FRAMING_TOKENS
         if question.frame is not None and self._settings.send_pictures:

@@ -61,6 +61,8 @@ def test_a_completion_comes_back_with_its_token_counts(endpoint: Endpoint, clien
         pytest.param(Reply(body=b"<html>hello"), CloudProtocolError, "no chat completion", id="not JSON"),
         pytest.param(Reply(body=b""), CloudProtocolError, "no chat completion", id="empty body"),
         pytest.param(Reply(body=b"[]"), CloudProtocolError, "no chat completion", id="JSON of another shape"),
+        pytest.param(Reply(body=b"[" * 200_000), CloudProtocolError, "no chat completion", id="endless nesting"),
+        pytest.param(completion("\x1b\u200b \n"), CloudProtocolError, "without text", id="nothing to show"),
         pytest.param(completion(choices=[]), CloudProtocolError, "no chat completion", id="no choice"),
         pytest.param(completion(""), CloudProtocolError, "no chat completion", id="no text"),
         pytest.param(Reply(body=b"x" * 1_100_000), CloudProtocolError, "1000000 bytes", id="endless body"),
@@ -79,6 +81,20 @@ def test_every_bad_reply_is_one_of_our_errors(
     assert len(endpoint.requests) == 1, "the client itself never retries"
     assert KEY not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("A dog.\n\nIt  sleeps.", "A dog. It sleeps.", id="one line"),
+        pytest.param("\x1b[2Jboo\x07", "[2Jboo", id="no control characters reach a terminal"),
+        pytest.param("half \ud83d", "half", id="no half characters reach the wire"),
+        pytest.param("x" * 10_000, "x" * 4_000, id="no endless text"),
+    ],
+)
+def test_the_text_is_fit_to_show(endpoint: Endpoint, client: ChatClient, text: str, shown: str) -> None:
+    endpoint.script = [completion(text)]
+    assert client.complete(ASK, max_output_tokens=20, timeout_s=5).text == shown
 
 
 @pytest.mark.parametrize(
@@ -101,6 +117,7 @@ def test_a_slow_endpoint_is_left_in_time(endpoint: Endpoint, client: ChatClient,
     [
         pytest.param(None, id="missing"),
         pytest.param({"prompt_tokens": -1, "completion_tokens": True}, id="nonsense"),
+        pytest.param({"prompt_tokens": 10**40, "completion_tokens": 10**40}, id="astronomic"),
         pytest.param("many", id="wrong type"),
     ],
 )

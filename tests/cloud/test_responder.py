@@ -218,6 +218,11 @@ def test_no_picture_leaves_without_permission(make: Make, endpoint: Endpoint) ->
     assert endpoint.requests[0]["messages"][1] == {"role": "user", "content": "what is this?"}
 
 
+def test_bytes_that_are_no_text_do_not_stop_a_question(make: Make, endpoint: Endpoint) -> None:
+    make().answer(asked("what is \udcff this?"))
+    assert endpoint.requests[0]["messages"][1]["content"] == "what is ? this?"
+
+
 def test_private_things_are_cut_out_of_the_question(make: Make, endpoint: Endpoint) -> None:
     make().answer(asked("who is ann@example.org on +49 170 1234567?"))
     assert endpoint.requests[0]["messages"][1]["content"] == "who is [email] on [phone]?"

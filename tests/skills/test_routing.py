@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hassil.intents import Intents
 from hassil.sample import sample_intents
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge_runtime.decision.intents import IntentMatcher
 from edge_runtime.skills.builtin import builtin_skills
@@ -89,6 +91,11 @@ def test_understood(text: str, skill: str, slots: dict[str, str]) -> None:
     assert routed is not None
     assert (routed.skill.name, dict(routed.slots)) == (skill, slots)
     assert routed.confidence >= SURE
+
+
+@given(st.text())
+def test_any_text_is_survived(text: str) -> None:
+    ONE(text)
 
 
 @pytest.mark.parametrize("cameras", [(), ("door",), ("front_door", "garden-cam", "kitchen")])
