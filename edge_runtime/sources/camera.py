@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edge_runtime.config import CameraSettings
 
 # Greedy on purpose: a password may hold any character, and masking too much is the safe side.
-_USER_INFO = re.compile(r"(://[^\s:/@]*:)\S*@")
+_USER_INFO = re.compile(r"(://[^\s:/@]*:).*@")
 _SECRET_VALUE = re.compile(r"((?:pass\w*|pwd|\w*-pw|loginpas|token|secret|\w*key|auth)=)[^\s&]*", re.IGNORECASE)
 
 
@@ -66,7 +66,8 @@ class Camera:
             yield from self._see(child)
         except SourceError as error:
             if not self._closed:
-                raise SourceError(mask_credentials(f"camera {self.name} at {url} {error}")) from None
+                where, problem = mask_credentials(url), mask_credentials(str(error))
+                raise SourceError(f"camera {self.name} at {where} {problem}") from None
         finally:
             child.stop()
 
@@ -94,7 +95,7 @@ class Camera:
 def _environment(url: str) -> dict[str, str]:
     # Level 24 is warnings: the child keeps them to itself, and puts the last one in its answer.
     environment = {"OPENCV_FFMPEG_LOGLEVEL": "24", "OPENCV_LOG_LEVEL": "SILENT", "OPENBLAS_NUM_THREADS": "1"}
-    if url.startswith("rtsp"):
+    if url.lower().startswith("rtsp"):
         # Over UDP one lost packet smears the picture until the next key frame.
         environment["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = os.environ.get(
             "OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp"

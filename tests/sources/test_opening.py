@@ -81,6 +81,7 @@ def test_a_microphone_is_a_device_or_a_file(folder: Path) -> None:
     [
         ("rtsp://user:pw@10.0.0.2:554/live", "rtsp://user:***@10.0.0.2:554/live"),
         ("rtsp://user:p@ss/w:rd@cam/live", "rtsp://user:***@cam/live"),
+        ("rtsp://user:p w@cam", "rtsp://user:***@cam"),
         ("rtsp://:pw@cam", "rtsp://:***@cam"),
         ("http://cam/v.cgi?user=me&password=pw&ch=1", "http://cam/v.cgi?user=me&password=***&ch=1"),
         ("http://cam/v?loginuse=me&loginpas=pw", "http://cam/v?loginuse=me&loginpas=***"),
