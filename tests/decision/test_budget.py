@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.decision.budget import PICO, Budget, CircuitBreaker, Price, pico_usd, usd
@@ -25,6 +25,7 @@ def test_a_price_below_the_smallest_unit_is_rounded_up_never_to_nothing() -> Non
     assert pico_usd(1e-15) == 1
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, PICO),
     st.lists(st.tuples(st.integers(0, PICO // 4), st.integers(0, PICO // 4)), max_size=30),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.decision.confidence import Calibration, ConfidenceGate, Route
@@ -23,6 +23,7 @@ def test_calibration(calibration: Calibration, score: float, probability: float)
     assert calibration.apply(score) == pytest.approx(probability, abs=1e-4)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0.01, 10), st.floats(-5, 5))
 def test_calibration_keeps_the_order(low: float, high: float, scale: float, bias: float) -> None:
     low, high = sorted((low, high))

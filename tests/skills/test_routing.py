@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hassil.intents import Intents
 from hassil.sample import sample_intents
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.decision.intents import IntentMatcher
@@ -93,6 +93,7 @@ def test_understood(text: str, skill: str, slots: dict[str, str]) -> None:
     assert routed.confidence >= SURE
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_survived(text: str) -> None:
     ONE(text)
