@@ -81,12 +81,16 @@ HEAD = "intents:\n  Go:\n    data:\n      - sentences:\n"
         pytest.param(HEAD + "          - go\n          - go (now\n", 6, "bracket", id="an open bracket"),
         pytest.param(HEAD + "          - go to {moon}\n", 5, "{moon}", id="a list that is nowhere"),
         pytest.param(HEAD + "          - <soon>\n", 5, "<soon>", id="a rule that is nowhere"),
-        pytest.param(HEAD + "          - <a>\nexpansion_rules:\n  a: <a>\n", 5, "refers to itself", id="a rule in itself"),
+        pytest.param(
+            HEAD + "          - <a>\nexpansion_rules:\n  a: <a>\n", 5, "refers to itself", id="a rule in itself"
+        ),
         pytest.param(HEAD + "          - '{x}'\nlists:\n  x: {}\n", 7, "values, range or wildcard", id="an empty list"),
         pytest.param(
             HEAD + "          - '{x}'\nlists:\n  x: {range: {from: 9, to: 1}}\n", 7, "range", id="a range upside down"
         ),
-        pytest.param(HEAD + "          - '{x}'\nlists:\n  x:\n    values:\n      - '(a'\n", 9, "bracket", id="a bad value"),
+        pytest.param(
+            HEAD + "          - '{x}'\nlists:\n  x:\n    values:\n      - '(a'\n", 9, "bracket", id="a bad value"
+        ),
     ],
 )
 def test_bad_files_say_where_and_why(tmp_path: Path, text: str, line: int | None, reason: str) -> None:

@@ -103,8 +103,9 @@ def _literalness(result: RecognizeResult) -> tuple[int, int]:
 
 
 def parse(sources: Sequence[Mapping[str, Any]]) -> list[Intents]:
-    """Return one hassil collection for each source; a source may use the lists and rules of the others after its own."""
-    shared = {key: dict(ChainMap(*(source.get(key) or {} for source in sources))) for key in ("lists", "expansion_rules")}
+    """Return one hassil collection for each source, which may use the lists and rules of the others after its own."""
+    keys = ("lists", "expansion_rules")
+    shared = {key: dict(ChainMap(*(source.get(key) or {} for source in sources))) for key in keys}
     return [
         Intents.from_dict(
             {

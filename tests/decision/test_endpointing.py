@@ -43,9 +43,13 @@ SILENT, LOUD, UNSURE = 0.0, 0.9, 0.4
         pytest.param([SILENT] * 4 + [LOUD] * 10, [(2, 14)], id="the stream ends while somebody speaks"),
         pytest.param([SILENT] * 4 + [LOUD] + [SILENT] * 20, [], id="a click is dropped"),
         pytest.param([LOUD] * 5 + [UNSURE] * 20 + [LOUD] * 5, [(0, 20), (20, 30)], id="hysteresis holds, the cap cuts"),
-        pytest.param([LOUD] * 5 + [SILENT] * 3 + [LOUD] * 5 + [SILENT] * 9, [(0, 17)], id="a short pause does not end it"),
+        pytest.param(
+            [LOUD] * 5 + [SILENT] * 3 + [LOUD] * 5 + [SILENT] * 9, [(0, 17)], id="a short pause does not end it"
+        ),
         pytest.param([LOUD] * 45, [(0, 20), (20, 40), (40, 45)], id="endless speech is cut, nothing lost or doubled"),
-        pytest.param([LOUD] * 5 + [SILENT] * 5 + [LOUD] * 5, [(0, 9), (9, 15)], id="pre-roll never takes what was given"),
+        pytest.param(
+            [LOUD] * 5 + [SILENT] * 5 + [LOUD] * 5, [(0, 9), (9, 15)], id="pre-roll never takes what was given"
+        ),
     ],
 )
 def test_utterances(speech: list[float], expected: list[tuple[int, int]]) -> None:

@@ -56,13 +56,14 @@ LISTS = {
         pytest.param(source("{1..2:n} up"), {"one up", "two up"}, id="range inside the sentence"),
         pytest.param(source("(red;{room})"),
                      {"red den", "red study", "red attic", "den red", "study red", "attic red"}, id="any order"),
-        pytest.param(source("{few}%"), {f"{n} percent" for n in ("nineteen", "twenty", "twenty one", "twenty two")}, id="signs"),
+        pytest.param(source("{few}%"),
+                     {f"{n} percent" for n in ("nineteen", "twenty", "twenty one", "twenty two")}, id="signs"),
         pytest.param(source("Stop, NOW!"), {"stop now"}, id="case and punctuation"),
         pytest.param(source("play {what}", "play on"), {"play on"}, id="a wildcard cannot be recognised"),
         pytest.param(source("to {none}", "go"), {"go"}, id="an empty list says nothing"),
         pytest.param(source("<greet> you", expansion_rules={"greet": "(hi|<long>)", "long": "good day"}),
                      {"hi you", "good day you"}, id="rules within rules"),
-        pytest.param(source("go", skip_words=["please", "can you"]), 
+        pytest.param(source("go", skip_words=["please", "can you"]),
                      {f"{before}go{after}" for before in ("", "please ", "can you ") for after in ("", " please")},
                      id="courtesies before, a single word of them after"),
     ],
@@ -88,8 +89,9 @@ def test_the_graph_of_a_home_stays_small() -> None:
 
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(0, "zero"), (13, "thirteen"), (20, "twenty"), (75, "seventy five"), (100, "one hundred"), (342, "three hundred forty two"),
-     (1900, "one thousand nine hundred"), (21.5, "twenty one point five"), (-4, "minus four")],
+    [(0, "zero"), (13, "thirteen"), (20, "twenty"), (75, "seventy five"), (100, "one hundred"),
+     (342, "three hundred forty two"), (1900, "one thousand nine hundred"), (21.5, "twenty one point five"),
+     (-4, "minus four")],
 )  # fmt: skip
 def test_numbers(number: float, words: str) -> None:
     assert number_words(number) == words

@@ -24,8 +24,10 @@ def house() -> IntentMatcher:
         ("please switch off the coffee machine", "HassTurnOff", {"name": "coffee machine"}),
         ("turn off the lights in the living room", "HassTurnOff", {"area": "living room", "domain": "light"}),
         ("turn off all the lights", "HassTurnOff", {"domain": "light"}),
-        ("set the bedroom brightness to fifty percent", "HassLightSet", {"area": "bedroom", "brightness": 50, "domain": "light"}),
-        ("set the bedroom brightness to 50 percent", "HassLightSet", {"area": "bedroom", "brightness": 50, "domain": "light"}),
+        ("set the bedroom brightness to fifty percent", "HassLightSet",
+         {"area": "bedroom", "brightness": 50, "domain": "light"}),
+        ("set the bedroom brightness to 50 percent", "HassLightSet",
+         {"area": "bedroom", "brightness": 50, "domain": "light"}),
         ("set the lamp brightness to twenty-five", "HassLightSet", {"name": "lamp", "brightness": 25}),
         ("make the lamp blue", "HassLightSet", {"name": "lamp", "color": "blue"}),
         ("set the temperature to twenty one degrees", "HassClimateSetTemperature", {"temperature": 21}),
@@ -47,7 +49,7 @@ def test_what_a_home_says_every_day(house: IntentMatcher, text: str, intent: str
 
 @pytest.mark.parametrize(
     "text",
-    ["", "   ", "?!", "is there a person", "turn on", "turn on the moon", "kitchen light", "set the temperature to ninety degrees"],
+    ["", "   ", "?!", "is there a person", "turn on", "turn on the moon", "kitchen light", "set temperature to ninety"],
 )  # fmt: skip
 def test_anything_else_is_no_command(house: IntentMatcher, text: str) -> None:
     assert house.match(text) is None
@@ -79,16 +81,16 @@ OWN: dict[str, Any] = {
     ("text", "intent", "slots"),
     [
         pytest.param("movie time", "Movie", {"scene": "cinema"}, id="a fixed slot"),
-        pytest.param("movie night in the study", "Movie", {"scene": "cinema", "room": "office"}, id="the list's out value"),
-        pytest.param("movie night in attic", "Movie", {"scene": "cinema", "room": "attic"}, id="the list's plain value"),
-        pytest.param("seventy five channel", "Channel", {"number": 75}, id="parts in any order, number in words"),
+        pytest.param("movie night in the study", "Movie", {"scene": "cinema", "room": "office"}, id="leaves less to a wildcard"),
+        pytest.param("movie night in attic", "Movie", {"scene": "cinema", "room": "attic"}, id="its plain value"),
+        pytest.param("seventy five channel", "Channel", {"number": 75}, id="any order, in words"),
         pytest.param("channel 75", "Channel", {"number": 75}, id="number in digits"),
         pytest.param("switch to channel 5", "Channel", {}, id="a digit in the template"),
-        pytest.param("turn on the lamp", "Lamp", {}, id="the owner's own sentence before the built-in one"),
+        pytest.param("turn on the lamp", "Lamp", {}, id="the owner's own first"),
         pytest.param("turn off the lamp", "HassTurnOff", {"name": "lamp"}, id="the built-in one after it"),
         pytest.param("play some jazz", "Play", {"what": "some jazz"}, id="a wildcard"),
-        pytest.param("play jazz in the den", "Play", {"what": "jazz", "room": "office"}, id="what leaves less to a wildcard wins"),
-        pytest.param("lower lights forty percent", "Dim", {"level": 40}, id="an expansion rule, and percent said for its sign"),
+        pytest.param("play jazz in the den", "Play", {"what": "jazz", "room": "office"}, id="less to a wildcard wins"),
+        pytest.param("lower lights forty percent", "Dim", {"level": 40}, id="a rule; percent for its sign"),
         pytest.param("dim the light 40%", "Dim", {"level": 40}, id="the sign itself"),
         pytest.param("twenty one point five degrees", "Heat", {"degrees": 21.5}, id="halves"),
         pytest.param("seven steps", "Heat", {"step": 7}, id="a range inside the sentence"),

@@ -20,7 +20,9 @@ from edge_runtime.sentences import home
 from edge_runtime.types import AudioChunk
 
 RATE = 16_000
-QUESTIONS = {"intents": {"question.scene": {"data": [{"sentences": ["is there a (person|cat|dog)", "what do you see"]}]}}}
+QUESTIONS = {
+    "intents": {"question.scene": {"data": [{"sentences": ["is there a (person|cat|dog)", "what do you see"]}]}}
+}
 ROOMS = ("kitchen", "living room", "bedroom")
 NAMES = ("kitchen light", "lamp", "fan")
 
@@ -40,14 +42,14 @@ def said_by_espeak(text: str) -> np.ndarray:
         pytest.skip("espeak-ng is not installed")
     sound = subprocess.run(["espeak-ng", "-v", "en-us", "--stdout", text], capture_output=True, check=True).stdout
     samples, rate = soundfile.read(io.BytesIO(sound), dtype="float32")
-    return np.pad(soxr.resample(samples, rate, RATE), RATE // 3)
+    return np.pad(np.asarray(soxr.resample(samples, rate, RATE)), RATE // 3)
 
 
 @pytest.fixture(scope="module")
 def demo_recording() -> np.ndarray:
     samples, rate = soundfile.read(Path(demo.__file__).with_name("commands.wav"), dtype="float32")
     assert rate == RATE
-    return samples
+    return np.asarray(samples)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,9 @@ def test_what_is_no_speech_has_no_confidence(listener: SpeechToText, samples: np
     assert listener.transcribe(recording(samples)).confidence < 0.3
 
 
-@pytest.mark.parametrize("text", ["the quick brown fox jumps over the lazy dog", "my sister bought seven oranges yesterday"])
+@pytest.mark.parametrize(
+    "text", ["the quick brown fox jumps over the lazy dog", "my sister bought seven oranges yesterday"]
+)
 def test_other_speech_has_little_confidence(listener: SpeechToText, text: str) -> None:
     assert listener.transcribe(recording(said_by_espeak(text))).confidence < 0.5
 

@@ -22,7 +22,7 @@ def probabilities(samples: np.ndarray, vad: VoiceActivity) -> list[float]:
 @pytest.fixture(scope="module")
 def speech() -> np.ndarray:
     samples, _ = soundfile.read(Path(demo.__file__).with_name("commands.wav"), dtype="float32")
-    return samples
+    return np.asarray(samples)
 
 
 def test_speech_is_where_it_is_said(speech: np.ndarray) -> None:

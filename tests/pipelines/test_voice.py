@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RATE = 16_000
-QUESTIONS = {"intents": {"question.scene": {"data": [{"sentences": ["is there a (person|cat|dog)", "what do you see"]}]}}}
+QUESTIONS = {
+    "intents": {"question.scene": {"data": [{"sentences": ["is there a (person|cat|dog)", "what do you see"]}]}}
+}
 HOME = home(None, ("kitchen", "bedroom"), ("kitchen light", "lamp"), builtin=True)
 
 
 def recorded() -> np.ndarray:
     samples, _ = soundfile.read(Path(demo.__file__).with_name("commands.wav"), dtype="float32")
-    return samples
+    return np.asarray(samples)
 
 
 def chunks(samples: np.ndarray) -> Iterator[AudioChunk]:
@@ -83,7 +85,7 @@ def test_a_stream_that_ends_in_the_middle_is_flushed(pipeline: VoicePipeline) ->
 )
 def test_no_speech_says_nothing(pipeline: VoicePipeline, samples: np.ndarray) -> None:
     assert told(pipeline, samples) == []
-    nothing = {"transcript": "", "intent": None, "slots": {}, "confidence": 0.0}
+    nothing: dict[str, Any] = {"transcript": "", "intent": None, "slots": {}, "confidence": 0.0}
     assert pipeline.understand(AudioChunk("file", 0.0, samples)) == nothing
 
 
