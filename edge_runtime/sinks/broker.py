@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import os
 import runpy
 import socket
@@ -65,7 +66,12 @@ class EmbeddedBroker:
             log = Path(folder, "broker.log")
             with log.open("wb") as output:
                 self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-                    [sys.executable, "-m", __name__, str(config)], stdin=subprocess.PIPE, stdout=output, stderr=output
+                    [sys.executable, "-m", __name__, str(config)],
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=output,
+                    # Ctrl-C is for the parent, which still has events to deliver.
+                    start_new_session=True,
                 )
             self._await_answer(time.monotonic() + timeout_s, log)
 
@@ -108,6 +114,7 @@ def _end_with_parent() -> None:
 
 def _run(config: str) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    logging.disable(logging.INFO)
     sys.argv = ["amqtt", "-c", config]
     runpy.run_module("amqtt.scripts.broker_script", run_name="__main__")
 

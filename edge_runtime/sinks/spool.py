@@ -64,9 +64,9 @@ class Spool:
         self._rows = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SinkError(f"cannot make {path.parent} for the event spool: {error.strerror}") from None
-        self._open_or_replace()
+            self._open_or_replace()
+        except (sqlite3.Error, OSError) as error:
+            raise SinkError(self._why_not_opened(error)) from None
 
     @property
     def depth(self) -> int:
@@ -96,7 +96,7 @@ class Spool:
 
         def read() -> list[tuple[int, Message]]:
             found = self._db.execute("SELECT * FROM spool WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit))
-            return [(row[0], Message(row[1], row[2], json.loads(row[3]), row[4])) for row in found]
+            return [(row[0], _message(*row[1:])) for row in found]
 
         return self._guarded(read)
 
@@ -150,19 +150,21 @@ class Spool:
     def _guarded(self, work: Callable[[], T]) -> T:
         with self._lock:
             try:
-                return work()
-            except (sqlite3.OperationalError, sqlite3.ProgrammingError) as error:
+                return self._mended(work)
+            except (sqlite3.Error, OSError) as error:
                 raise SinkError(f"event spool {self.path}: {error}; check the space on that disk") from None
-            except sqlite3.DatabaseError as error:
-                self._set_aside(error)
-                self._open()
-                return work()
+
+    def _mended(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except sqlite3.DatabaseError as error:
+            self._set_aside(error)
+        self._open()
+        return work()
 
     def _open_or_replace(self) -> None:
         try:
             self._open()
-        except sqlite3.OperationalError as error:
-            raise SinkError(self._why_not_opened(error)) from None
         except sqlite3.DatabaseError as error:
             self._set_aside(error)
             self._open()
@@ -185,6 +187,9 @@ class Spool:
             raise
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
+        """Move a damaged file out of the way; any other `error` is raised again."""
+        if isinstance(error, (sqlite3.OperationalError, sqlite3.ProgrammingError)):
+            raise error
         self._db.close()
         aside = self.path.with_name(self.path.name + ".corrupt")
         self.path.replace(aside)
@@ -192,7 +197,15 @@ class Spool:
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         _log.error("event spool %s is damaged (%s); moved to %s, a new one is used", self.path, error, aside)
 
-    def _why_not_opened(self, error: sqlite3.OperationalError) -> str:
-        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    def _why_not_opened(self, error: sqlite3.Error | OSError) -> str:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return f"event spool {self.path} is in use by another process; stop it or set another device.data_dir"
         return f"event spool {self.path} cannot be opened: {error}; check that the folder can be written"
+
+
+def _message(topic: str, payload: bytes, properties: str, at: float) -> Message:
+    try:
+        return Message(topic, payload, json.loads(properties), at)
+    except ValueError as error:
+        raise sqlite3.DatabaseError(f"a row cannot be read: {error}") from None
