@@ -70,9 +70,8 @@ def main() -> None:
     answerer, made_s = make_answerer(options.cameras)
     figures = {"start": {"ms": made_s * 1e3}}
     for kind, text in QUESTIONS.items():
-        times = []
-        for _ in range(options.repeat):
-            times.append(answerer.answer(Question(text, "bench", 0.0)).elapsed_s * 1e3)
+        question = Question(text, "bench", 0.0)
+        times = [answerer.answer(question).elapsed_s * 1e3 for _ in range(options.repeat)]
         figures[kind] = {"p50_ms": statistics.median(times), "p99_ms": sorted(times)[int(len(times) * 0.99)]}
     if options.json:
         print(json.dumps(figures))
