@@ -35,7 +35,7 @@ WHY_NOT = (
     (CloudError, "the record of cloud spending cannot be kept"),
 )
 
-
+PICTURE_AGE_S = 30.0
 SCENE_WORDS = re.compile(
     r"\b(see|look|looks|looking|picture|image|photo|camera|view|there|here|this|that|these|those|outside|door|room|"
     r"wearing|holding|doing|happening|colou?r)\b|^\s*(is|are) (the|it|he|she|they|any\w*|some\w*)\b",
@@ -122,15 +122,18 @@ class Answerer:
         question, scene = self._scene_of(question)
         reply = chosen.skill.answer(question, scene, chosen.slots) if chosen else None
         if chosen is None or reply is None:
-            wanted = scene is not self._scene or SCENE_WORDS.search(question.text) is not None
-            return self._ask_cloud(_with_picture(question, scene, wanted=wanted), None)
+            if scene is self._scene and SCENE_WORDS.search(question.text) is None:
+                return self._ask_cloud(replace(question, frame=None), None)
+            return self._ask_cloud(_with_picture(question, scene), None)
         if reply.blind:
             return Answer(reply.text, 0.0, Origin.ABSTAINED)
         confidence = self._gate.calibrate(chosen.skill.name, reply.score) * chosen.confidence
         guess = Answer(reply.text, confidence, Origin.LOCAL)
         if self._gate.route(confidence, cloud_allowed=not isinstance(self._cloud, str)) is Route.LOCAL:
             return guess
-        return self._ask_cloud(_with_picture(question, scene, wanted=chosen.skill.about_scene), guess)
+        if not chosen.skill.about_scene:
+            return self._ask_cloud(replace(question, frame=None), guess)
+        return self._ask_cloud(_with_picture(question, scene, chosen.slots.get("camera")), guess)
 
     def _scene_of(self, question: Question) -> tuple[Question, Scene]:
         """Return the scene to answer from: that of the cameras, or of a picture that none of them took."""
@@ -154,9 +157,11 @@ class Answerer:
         return replace(_abstained("the cloud is not sure either", guess), cost_usd=answer.cost_usd)
 
 
-def _with_picture(question: Question, scene: Scene, *, wanted: bool) -> Question:
-    """Return the question with what is seen now, where the answer needs it, so that no other picture leaves the box."""
-    return replace(question, frame=question.frame or scene.latest_frame()) if wanted else replace(question, frame=None)
+def _with_picture(question: Question, scene: Scene, camera: str | None = None) -> Question:
+    """Return the question with the newest picture of `camera`, or of any, unless it is too old to mean now."""
+    frame = question.frame or scene.latest_frame(camera)
+    fresh = frame is not None and question.at - frame.at <= PICTURE_AGE_S
+    return replace(question, frame=frame if fresh else None)
 
 
 def _abstained(why: str, guess: Answer | None) -> Answer:

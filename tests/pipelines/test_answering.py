@@ -162,6 +162,22 @@ def test_a_picture_goes_to_the_cloud_only_with_a_question_about_it(text: str, *,
     assert (cloud.asked[0].frame is not None) is with_picture
 
 
+def test_the_picture_is_of_the_camera_asked_for() -> None:
+    cloud, scene = FakeCloud(), looked(0.6)
+    scene.observe(Observation("yard", NOW + 1, ()), frame("yard", NOW + 1), dict.fromkeys(LABELS, 0.01))
+    both = Answerer(router(("door", "yard")), scene, ConfidenceGate(0.8), never_look, cloud)
+    both.answer(ask("is there a person on the door camera?", NOW + 2))
+    picture = cloud.asked[0].frame
+    assert picture is not None
+    assert picture.source == "door"
+
+
+def test_an_old_picture_does_not_go_to_the_cloud() -> None:
+    cloud = FakeCloud()
+    answerer(looked(0.95), cloud).answer(ask("is there a giraffe?", NOW + 60))
+    assert cloud.asked[0].frame is None
+
+
 def test_a_picture_of_its_own_is_looked_at_alone() -> None:
     looks: list[Frame] = []
 
