@@ -129,9 +129,10 @@ class Delivery:
             self._stopping.wait(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads reconnects, no secret
             backoff_s = min(backoff_s * 2, _LONGEST_BACKOFF_S)
 
-    def _complain(self, text: str) -> None:
-        if text not in self._complaints:
-            self._complaints.add(text)
+    def _complain(self, text: str, kind: str = "") -> None:
+        """Log once per `kind`, the text itself by default, and connection."""
+        if (kind or text) not in self._complaints:
+            self._complaints.add(kind or text)
             _log.warning("MQTT broker %s:%d: %s", self._settings.host, self._settings.port, text)
 
     def _serve(self, *, mqtt5: bool) -> str:
@@ -169,7 +170,7 @@ class Delivery:
                 mid = connection.send(outgoing.message, retain=outgoing.retain, correlation=outgoing.correlation)
             except SinkError as error:
                 self._outbox.give_up(outgoing)
-                self._complain(f"{error}; given up")
+                self._complain(f"{error}; given up", kind=f"size on {outgoing.message.topic}")
                 continue
             if mid is None:
                 return

@@ -282,11 +282,12 @@ def test_what_the_broker_will_never_take_does_not_hold_up_the_rest(
     sink = make_sink(broker.port)
     sink.announce([("homeassistant/device/edge_box/config", "{}")], "homeassistant/status")
     sink.start()
-    before, huge, after = publish(sink, 2), publish(sink, 1, text="x" * 5000), publish(sink, 2)
+    before, huge = publish(sink, 2), publish(sink, 1, text="x" * 5000) + publish(sink, 1, text="x" * 6000)
+    after = publish(sink, 2)
     assert sink.flush(10.0)
     assert wait_until(lambda: len(listener.on(EVENTS)) == 4)
     assert ids(listener) == before + after
-    assert len(huge) == sink.stats.dropped - 1 == 1
+    assert len(huge) == sink.stats.dropped - 1 == 2
     warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(warnings) == 2
     assert any("homeassistant/device/edge_box/config refused: not authorized" in text for text in warnings)

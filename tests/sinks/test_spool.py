@@ -185,7 +185,7 @@ def test_second_process_is_refused_in_one_line(tmp_path: Path) -> None:
 
 def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SinkError, match="cannot be opened: .*; check that the folder can be written"):
+    with pytest.raises(SinkError, match=r"cannot be opened: .*; check that the folder can be written"):
         Spool(tmp_path / "file" / "spool.db", 10, 1)
 
 
