@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from home_assistant_intents import get_speech_to_phrase_intents
 
-from edge_runtime.decision.intents import LANGUAGE, problem
+from edge_runtime.decision.intents import LANGUAGE, parse, problem
 from edge_runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,6 +76,10 @@ def load(path: Path, base: Mapping[str, Any]) -> Source:
             reason = problem(template, names, {**rules, **(local.get("expansion_rules") or {})})
             if reason is not None:
                 raise InputError(f"{file}:{template.line}: {str(template)!r}: {reason}")
+    try:
+        parse([merged])
+    except (ValueError, TypeError, KeyError, AssertionError) as error:
+        raise InputError(f"{path}: not in Home Assistant's format of sentences ({error})") from error
     return merged
 
 
@@ -147,21 +151,34 @@ def _merge(merged: Source, content: Any) -> None:
     for name, intent in _mapping(content.get("intents") or {}, "intents").items():
         blocks = _list(_mapping(intent, name).get("data"), f"{name}: data", name)
         for block in blocks:
-            sentences = _list(_mapping(block, f"{name}: data").get("sentences"), f"{name}: sentences", name)
-            block["sentences"] = [_words(sentence, f"{name}: sentences", name) for sentence in sentences]
+            _check_block(name, _mapping(block, f"{name}: data"))
         merged["intents"].setdefault(str(name), {"data": []})["data"] += blocks
     for name, values in _mapping(content.get("lists") or {}, "lists").items():
-        _check_list(name, _mapping(values, name))
+        _check_list(name, values)
         merged["lists"][str(name)] = values
     for name, rule in _mapping(content.get("expansion_rules") or {}, "expansion_rules").items():
         merged["expansion_rules"][str(name)] = _words(rule, "expansion_rules", name)
     merged["skip_words"] += [_words(word, "skip_words", word) for word in content.get("skip_words") or []]
 
 
-def _check_list(name: str, values: Mapping[str, Any]) -> None:
-    if "values" in values:
-        for value in _list(values["values"], f"list {name}: values", name):
-            _words(value.get("in") if isinstance(value, dict) else value, f"list {name}: values", name)
+def _check_block(name: str, block: dict[str, Any]) -> None:
+    sentences = _list(block.get("sentences"), f"{name}: sentences", name)
+    block["sentences"] = [_words(sentence, f"{name}: sentences", name) for sentence in sentences]
+    for key in ("slots", "requires_context", "excludes_context", "expansion_rules"):
+        _mapping(block.get(key) or {}, f"{name}: {key}")
+    for local, values in _mapping(block.get("lists") or {}, f"{name}: lists").items():
+        _check_list(local, values)
+
+
+def _check_list(name: str, values: Any) -> None:
+    if "values" in _mapping(values, f"list {name}"):
+        where = f"list {name}: values"
+        values["values"] = [
+            {**value, "in": _words(value.get("in"), where, name)}
+            if isinstance(value, dict)
+            else _words(value, where, name)
+            for value in _list(values["values"], where, name)
+        ]
     elif "range" in values:
         ends = _mapping(values["range"], f"list {name}: range")
         if not all(isinstance(ends.get(end), int) for end in ("from", "to")) or ends["from"] > ends["to"]:
@@ -180,8 +197,7 @@ def _templates(content: Any) -> Iterator[tuple[_Text, Mapping[str, Any]]]:
     for values in (content.get("lists") or {}).values():
         for value in values.get("values") or ():
             text = value["in"] if isinstance(value, dict) else value
-            if isinstance(text, _Text):
-                yield text, {}
+            yield text, {}
 
 
 def _line(value: Any) -> int:

@@ -28,6 +28,7 @@ lists:
         out: cinema
       - in: on
         out: off
+      - 7
 expansion_rules:
   end: please
 """
@@ -44,6 +45,7 @@ def test_words_that_yaml_would_take_for_truth_values_stay_words(tmp_path: Path) 
     match = matcher.match("on please")
     assert match is not None
     assert match.slots == {"scene": "off"}
+    assert matcher.match("7 mode please") is not None
 
 
 def test_a_folder_of_files_is_one_set(tmp_path: Path) -> None:
@@ -99,7 +101,7 @@ def test_bad_files_say_where_and_why(tmp_path: Path, text: str, line: int | None
     with pytest.raises(InputError) as caught:
         load(path, {})
     message = str(caught.value)
-    assert message.startswith(f"{path}:{line}: " if line else f"{path}: ")
+    assert message.startswith(f"{path}:{line}: " if line else f"{path}:")
     assert reason in message
     assert "\n" not in message
 
