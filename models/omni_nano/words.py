@@ -1,0 +1,88 @@
+"""Sentence vectors of everything the eyes are taught to say: ImageNet classes, everyday nouns and captions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from edge_runtime.inference.preprocess import token_ids
+from edge_runtime.inference.session import OnnxSession
+from models.omni_nano.data import Example, class_names
+from models.omni_nano.everyday import GROUPS, TEMPLATES
+from models.omni_nano.teachers import Sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from scripts.stage import Workshop
+
+
+@dataclass
+class Words:
+    """Unit vectors in the joint space.
+
+    Attributes:
+        classes: (templates, 1000, 384).
+        nouns: (templates, nouns, 384), every name of every everyday group.
+        noun_group: (nouns,) the group each noun belongs to.
+        captions: (captions, 384).
+        owner: (captions,) the number of the example each caption describes.
+    """
+
+    classes: Tensor
+    nouns: Tensor
+    noun_group: Tensor
+    captions: Tensor
+    owner: Tensor
+
+    def groups(self, template: int, generator: torch.Generator) -> Tensor:
+        """Return (groups, 384): one name of every group, drawn at random, in one template."""
+        order = torch.randperm(len(self.noun_group), generator=generator)
+        pick = torch.zeros(len(GROUPS), dtype=torch.long)
+        pick[self.noun_group[order]] = order
+        return self.nouns[template, pick]
+
+
+def words(examples: list[Example], teachers: Path, cache: Path) -> Words:
+    """Encode all sentences, or read them from the cache."""
+    path = cache / "words.pt"
+    if not path.exists():
+        encode = Sentences()
+        nouns = [(name, index) for index, (names, _) in enumerate(GROUPS) for name in names]
+        classes = class_names(teachers)
+        captions = [(text, i) for i, e in enumerate(examples) for text in e.captions]
+        state = {
+            "classes": torch.stack([encode([t.format(c) for c in classes]) for t in TEMPLATES]),
+            "nouns": torch.stack([encode([t.format(n) for n, _ in nouns]) for t in TEMPLATES]),
+            "noun_group": torch.tensor([g for _, g in nouns]),
+            "captions": encode([text for text, _ in captions]),
+            "owner": torch.tensor([i for _, i in captions]),
+        }
+        cache.mkdir(parents=True, exist_ok=True)
+        torch.save(state, path)
+    return Words(**torch.load(path))
+
+
+def encoder(workshop: Workshop) -> Callable[[list[str]], Tensor]:
+    """Return the built text tower, or its teacher as long as there is none."""
+    model, tokenizer = workshop.folder("quantize") / "text.onnx", workshop.folder("distil") / "tokenizer.json"
+    if not (model.exists() and tokenizer.exists()):
+        return Sentences()
+    session, pieces = OnnxSession(model), Tokenizer.from_file(str(tokenizer))
+    longest = int(workshop.settings["text"]["max_tokens"])
+
+    def encode(texts: list[str]) -> Tensor:
+        found = torch.zeros(len(texts), 384)
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        for start in range(0, len(order), 32):
+            rows = order[start : start + 32]
+            ids, mask = token_ids(pieces, [texts[i] for i in rows], longest)
+            found[rows] = torch.from_numpy(session.run({"input_ids": ids, "attention_mask": mask})["embedding"])
+        return found
+
+    return encode

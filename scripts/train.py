@@ -1,0 +1,199 @@
+"""Teach omni-nano's eyes: boxes, labels and captions on one backbone."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.omni_nano import data, lessons, objectives, teachers, words
+from models.omni_nano.batches import Batch, Curriculum, prefetched, seeded
+from models.omni_nano.network import STRIDES, ImageModel
+from scripts.stage import Stage, Workshop, load_checkpoint, progress, save_checkpoint
+
+
+def start(settings: dict[str, Any], folder: Path, vocabulary: words.Words) -> ImageModel:
+    """Make the model from its teacher's weights; its joint head starts as that teacher's labels put into words."""
+    model = ImageModel(len(settings["labels"]), settings["width"], settings["hidden"])
+    layers = teachers.folded_layers(folder / "mobilenet_v2_1.0_224_ptq.tflite")
+    teachers.start_from(model.backbone, layers[:-1])
+    weight, bias = (part[1:].flatten(1) if part.ndim > 1 else part[1:] for part in layers[-1])
+    names = vocabulary.classes.mean(0)
+    names = names - names.mean(0)
+    # The least-squares vector whose products with the names are the teacher's logits.
+    solve = torch.linalg.solve(names.T @ names + 1e-2 * len(names) / 384 * torch.eye(384), names.T)
+    model.joint.direct.weight.data.copy_((solve @ (weight - weight.mean(0)))[..., None, None])
+    model.joint.direct.bias.data.copy_(solve @ (bias - bias.mean()))  # type: ignore[union-attr]
+    return model
+
+
+def centres(shape: tuple[int, int]) -> Tensor:
+    """Return every cell's centre as fractions (N, 2), in the order of the model's outputs."""
+    found = []
+    for stride in STRIDES:
+        rows, columns = shape[0] // stride, shape[1] // stride
+        y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+        found.append(torch.stack([(x.flatten() + 0.5) / columns, (y.flatten() + 0.5) / rows], 1))
+    return torch.cat(found)
+
+
+class Lesson:
+    """The losses of one batch; its temperatures are learnt along with the model."""
+
+    def __init__(self, vocabulary: words.Words, known: list[data.Example], weights: dict[str, float]) -> None:
+        self.words = vocabulary
+        self.weights = weights
+        keep = torch.tensor([not known[int(i)].held_out for i in vocabulary.owner])
+        self.captions, self.owner = vocabulary.captions[keep], vocabulary.owner[keep]
+        self.scales = nn.Parameter(torch.tensor([math.log(40.0), math.log(20.0)]))
+
+    def __call__(self, model: nn.Module, batch: Batch, step: int) -> dict[str, Tensor]:
+        """Return every loss by name, already weighted."""
+        shape = (int(batch.pictures.shape[2]), int(batch.pictures.shape[3]))
+        pictures = batch.pictures.contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            sight = model(pictures)
+        logits, embedding = sight.logits.float(), sight.embedding.float()
+        losses = objectives.detection_loss(sight.boxes.float(), logits, centres(shape), batch.truths)
+        losses["presence"] = objectives.presence_loss(logits, batch.present)
+        generator = torch.Generator().manual_seed(step)
+        template = int(torch.randint(len(self.words.classes), (1,), generator=generator))
+        scale = self.scales.exp()
+        labels = scale[0] * embedding @ self.words.classes[template].T
+        losses["labels"] = objectives.soft_cross_entropy(labels, batch.soft, batch.soft_weight)
+        groups = scale[0] * embedding @ self.words.groups(template, generator).T
+        losses["groups"] = objectives.soft_cross_entropy(groups, batch.group, batch.group_weight)
+        losses |= self.speech(embedding, batch.captions, scale[1])
+        return {name: loss * self.weights[name] for name, loss in losses.items()}
+
+    def speech(self, embedding: Tensor, spoken: Tensor, scale: Tensor) -> dict[str, Tensor]:
+        """Compare pictures with all captions: their own against everybody's, and their own captions' mean direction."""
+        rows = (spoken >= 0).nonzero().flatten()
+        if not len(rows):
+            return {}
+        own = (self.owner[None] == spoken[rows, None]).float()
+        mean = functional.normalize(own @ self.captions, dim=1)
+        # Captions of other pictures that say nearly the same are not wrong.
+        alike = functional.softmax(mean @ self.captions.T / 0.05, dim=1)
+        target = 0.6 * own / own.sum(1, keepdim=True) + 0.4 * alike
+        z = scale * embedding[rows] @ self.captions.T
+        return {
+            "captions": objectives.soft_cross_entropy(z, target, torch.ones(len(rows))),
+            "cosine": (1 - (embedding[rows] * mean).sum(1)).mean(),
+        }
+
+
+def parameters(model: ImageModel, lesson: Lesson, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """Group the parameters: the teacher's own layers learn slowly, the new heads fast."""
+    for module in [model.backbone.stem, *list(model.backbone.blocks)[: settings["frozen_blocks"]]]:
+        module.requires_grad_(requires_grad=False)
+    slow = [p for p in model.backbone.parameters() if p.requires_grad] + list(model.joint.direct.parameters())
+    taught = {id(p) for p in model.backbone.parameters()} | {id(p) for p in slow}
+    fast = [p for p in model.parameters() if id(p) not in taught]
+    return [
+        {"params": slow, "base": settings["backbone_rate"], "weight_decay": 0.0},
+        {"params": fast, "base": settings["head_rate"], "weight_decay": 0.02},
+        {"params": [lesson.scales], "base": 1e-2, "weight_decay": 0.0},
+    ]
+
+
+def rate(done: float) -> float:
+    """Return the share of the learning rate at a share of the training: a short rise, then half a cosine."""
+    return min(1.0, done / 0.03 + 0.02) * (0.02 + 0.98 * (1 + math.cos(math.pi * min(1.0, done))) / 2)
+
+
+@torch.no_grad()
+def follow(average: ImageModel, model: ImageModel, step: int) -> None:
+    """Move the averaged model a little towards the trained one."""
+    keep = min(0.998, (step + 1) / (step + 10))
+    for slow, fast in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+        if slow.is_floating_point():
+            slow.mul_(keep).add_(fast, alpha=1 - keep)
+        else:
+            slow.copy_(fast)
+
+
+def train(workshop: Workshop, folder: Path, settings: dict[str, Any]) -> dict[str, float]:
+    """Train until the recipe's minutes are used up, resuming from the last checkpoint; return the last losses."""
+    torch.manual_seed(settings["seed"])
+    examples = data.load(workshop.data)
+    answers = lessons.lessons(examples, workshop.teachers, folder / "cache")
+    vocabulary = words.words(examples, workshop.teachers, folder / "cache")
+    curriculum = Curriculum(examples, answers, settings["labels"], settings["mix"])
+    model = start(settings, workshop.teachers, vocabulary).to(memory_format=torch.channels_last).train()
+    lesson = Lesson(vocabulary, examples, settings["losses"])
+    optimiser = torch.optim.AdamW(parameters(model, lesson, settings), lr=1e-3, betas=(0.9, 0.99))
+    average = copy.deepcopy(model)
+    state = load_checkpoint(folder / "checkpoint.pt")
+    first = 0
+    if state is not None:
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+        lesson.scales.data.copy_(state["scales"])
+        first = int(state["step"])
+    shapes = [(int(h), int(w)) for h, w in settings["shapes"]]
+
+    def draw(step: int) -> Batch:
+        rng = seeded(settings["seed"], step)
+        shape = shapes[int(rng.choice(len(shapes), p=settings["shape_chances"]))]
+        size = max(8, round(settings["batch_pixels"] / (shape[0] * shape[1])))
+        return curriculum.batch(size, shape, rng)
+
+    ready = prefetched(draw, first, settings["steps"])
+    recent: dict[str, float] = {}
+    saved = time.monotonic()
+    bar = progress(range(first, settings["steps"]), "eyes", total=settings["steps"], done=first)
+    for step in bar:
+        for group in optimiser.param_groups:
+            group["lr"] = group["base"] * rate(step / settings["steps"])
+        losses = lesson(model, ready.get(), step)
+        sum(losses.values(), torch.zeros(())).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), settings["clip"])
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        follow(average, model, step)
+        for name, loss in losses.items():
+            recent[name] = 0.98 * recent.get(name, float(loss.detach())) + 0.02 * float(loss.detach())
+        bar.set_postfix({name: f"{value:.3f}" for name, value in recent.items()}, refresh=False)
+        if time.monotonic() - saved > settings["checkpoint_s"] or step + 1 == settings["steps"]:
+            saved = time.monotonic()
+            save_checkpoint(
+                folder / "checkpoint.pt",
+                model=model.state_dict(),
+                average=average.state_dict(),
+                optimiser=optimiser.state_dict(),
+                scales=lesson.scales.data,
+                step=step + 1,
+            )
+    save_checkpoint(folder / "image.pt", model=average.state_dict(), settings=settings)
+    return {name: round(value, 4) for name, value in recent.items()} | {
+        "label_temperature": round(float((-lesson.scales[0]).exp()), 5)
+    }
+
+
+def main() -> None:
+    """Train the picture tower and the detector of a recipe."""
+    workshop = Workshop.from_arguments(__doc__)
+    settings = workshop.settings["vision"]
+    torch.set_num_threads(int(settings["threads"]))
+    np.random.default_rng(settings["seed"])
+    code = [Path(__file__), *sorted(workshop.model.glob("*.py"))]
+    inputs = {"vision": workshop.data / "vision", "video": workshop.data / "video", "teachers": workshop.teachers}
+    stage = Stage(workshop, "train", inputs, code, ("vision",), ("image.pt",))
+    if stage.fresh():
+        print("train: nothing has changed")
+        return
+    with stage:
+        stage.numbers |= train(workshop, stage.folder, settings)
+
+
+if __name__ == "__main__":
+    main()
