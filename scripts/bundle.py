@@ -16,8 +16,9 @@ from edge_runtime.bundles.manifest import Manifest
 from scripts.stage import REPOSITORY, Stage, Workshop, sha256, versions, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+NUMBERS = ("<!-- numbers: written by scripts/bundle.py -->", "<!-- end of numbers -->")
 LIMIT_BYTES = 25_000_000
 FILES = {"image.onnx": ("quantize", "image.onnx"), "text.onnx": ("quantize", "text.onnx")}
 STAGES = ("train", "distil", "export", "quantize", "calibrate", "evaluate")
@@ -60,6 +61,29 @@ def describe(workshop: Workshop, target: Path) -> dict[str, Any]:
     }
 
 
+def write_numbers(card: Path, manifest: Manifest) -> None:
+    """Write sizes and numbers between the marks of the model card, so that they cannot drift from the bundle."""
+    rows = [(f"size of {name}", f"{entry.bytes / 1e6:.2f} MB") for name, entry in sorted(manifest.files.items())]
+    rows += [
+        (name, f"{value:g}" if isinstance(value, float) else str(value)) for name, value in _flat(manifest.numbers)
+    ]
+    table = "\n".join(["| what | number |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+    text = card.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(NUMBERS[0])
+    _, end, after = rest.partition(NUMBERS[1])
+    if not (begin and end):
+        raise SystemExit(f"{card} has no place for the numbers; put {NUMBERS[0]} and {NUMBERS[1]} in it")
+    write_atomically(card, f"{before}{begin}\n{table}\n{end}{after}")
+
+
+def _flat(numbers: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in numbers.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{name} ")
+        else:
+            yield f"{above}{name}".replace("_", " "), value
+
+
 def _built(done: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     seeds = {name: table["seed"] for r in done.values() for name, table in r["settings"].items() if "seed" in table}
     outputs = {f"{stage}/{name}": digest for stage, r in done.items() for name, digest in r["outputs"].items()}
@@ -85,7 +109,9 @@ def run(workshop: Workshop) -> None:
             (target / stray).unlink()
         text = json.dumps(describe(workshop, target), indent=1, sort_keys=True) + "\n"
         write_atomically(target / "manifest.json", text)
-        Manifest.load(target).verify()
+        manifest = Manifest.load(target)
+        manifest.verify()
+        write_numbers(workshop.model / "CARD.md", manifest)
         stage.numbers["bytes"] = sum(path.stat().st_size for path in target.iterdir())
     if stage.numbers["bytes"] > LIMIT_BYTES:
         raise SystemExit(f"{target} is {stage.numbers['bytes']} bytes; the limit is {LIMIT_BYTES}")

@@ -86,7 +86,8 @@ def collate(lesson: Lesson, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor, Te
         ids[index, :length], mask[index, :length] = lesson.ids[row], 1
         if start >= 0:
             states[index, :length] = lesson.states[start : start + length]
-    return tuple(torch.from_numpy(a) for a in (ids, mask, lesson.vectors[rows], states))  # type: ignore[return-value]
+    wanted = lesson.vectors[rows]
+    return torch.from_numpy(ids), torch.from_numpy(mask), torch.from_numpy(wanted), torch.from_numpy(states)
 
 
 def loss_of(tower: text.TextTower, batch: tuple[Tensor, Tensor, Tensor, Tensor], weights: dict[str, float]) -> Tensor:
@@ -111,7 +112,7 @@ def learn(tower: text.TextTower, lesson: Lesson, settings: dict[str, Any], check
     optimiser = torch.optim.AdamW(tower.parameters(), lr=settings["learning_rate"], weight_decay=0.01)
     state = load_checkpoint(checkpoint)
     step, steps = 0, int(settings["steps"])
-    if state is not None and state["settings"] == settings and state["tokenizer"] == tokenizer:
+    if state is not None and state["settings"] | {"steps": steps} == settings and state["tokenizer"] == tokenizer:
         tower.load_state_dict(state["tower"])
         optimiser.load_state_dict(state["optimiser"])
         step = state["step"]

@@ -106,7 +106,7 @@ def recombine(texts: list[str], nouns: list[str], hidden: Iterable[str], count: 
 
 def sample_commands(count: int, dice: random.Random) -> Iterator[str]:
     """Yield sentences drawn from Home Assistant's own English templates."""
-    source = home_assistant_intents.get_intents("en")
+    source = home_assistant_intents.get_intents("en") or {}
     intents = hassil.Intents.from_dict(source)
     templates = [[s for block in intent.data for s in block.sentences] for intent in intents.intents.values()]
     templates = [sentences for sentences in templates if sentences]

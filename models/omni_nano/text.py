@@ -197,12 +197,12 @@ def exportable(checkpoint: Path) -> Exportable:
 def torch_embedder(tower: TextTower, tokenizer: Tokenizer) -> Embed:
     """Return a function from sentences to unit vectors (n, 384) that runs the tower in torch."""
 
-    @torch.inference_mode()
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
         found = []
         for start in range(0, len(texts), 256):
             ids, mask = token_ids(tokenizer, texts[start : start + 256], tower.config.max_position_embeddings)
-            found.append(tower(torch.from_numpy(ids), torch.from_numpy(mask))["embedding"].numpy())
+            with torch.inference_mode():
+                found.append(tower(torch.from_numpy(ids), torch.from_numpy(mask))["embedding"].numpy())
         return np.concatenate(found)
 
     return embed
