@@ -109,7 +109,8 @@ class App:
 
     def _make_mqtt(self) -> MqttSink:
         mqtt, folder = self._settings.mqtt, self._settings.device.data_dir.expanduser()
-        if mqtt.embedded_broker and not answers(mqtt.host, mqtt.port):
+        embedded = mqtt.embedded_broker and not answers(mqtt.host, mqtt.port)
+        if embedded:
             broker = EmbeddedBroker(mqtt.port)
             broker.start()
             self._closing.callback(broker.close)
@@ -120,7 +121,9 @@ class App:
             raise ConfigError(f"device.data_dir {folder} cannot be made ({error.strerror}); choose another") from None
         secret = self._settings.secrets.mqtt_password
         spool = Spool(folder / "spool.sqlite", mqtt.spool_events, mqtt.spool_mb)
-        return MqttSink(mqtt, self._settings.device.name, spool, secret.get_secret_value() if secret else None)
+        password = secret.get_secret_value() if secret else None
+        # The embedded broker would leave a client that speaks MQTT 5 waiting.
+        return MqttSink(mqtt, self._settings.device.name, spool, password, mqtt5=not embedded)
 
     def _open_mqtt(self, mqtt: MqttSink) -> None:
         device, home = self._settings.device.name, self._settings.homeassistant
@@ -130,7 +133,8 @@ class App:
                 home.prefix, device, __version__, cameras, voice=bool(self._settings.microphones)
             )
             mqtt.announce(found, f"{home.prefix}/status")
-        mqtt.on_message(f"{topics.root(device)}/ask", self._ask, reply_to=f"{topics.root(device)}/answer")
+        # Without a Response Topic the reply is the "answered" event, which everybody hears on .../answer.
+        mqtt.on_message(f"{topics.root(device)}/ask", self._ask)
         mqtt.start()
 
     def _ask(self, text: str) -> dict[str, object]:

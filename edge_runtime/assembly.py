@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from edge_runtime.bundles.manifest import Manifest, default_bundle
 from edge_runtime.decision.confidence import ConfidenceGate
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from edge_runtime.pipelines.voice import VoicePipeline
     from edge_runtime.sentences import Source
     from edge_runtime.skills.routing import Router
+
+
+_LEAST_MAX_AGE_S = 15.0
 
 
 class Models:
@@ -128,26 +131,27 @@ def make_voice(settings: Settings, questions: Source | None) -> Callable[[], Voi
 
 def _router(settings: Settings, models: Models) -> tuple[Router, Source]:
     from edge_runtime.decision.intents import IntentMatcher  # noqa: PLC0415 - hassil is slow to import
-    from edge_runtime.skills.clock import Clock  # noqa: PLC0415
-    from edge_runtime.skills.counting import Counting  # noqa: PLC0415
-    from edge_runtime.skills.description import Description  # noqa: PLC0415
-    from edge_runtime.skills.last_seen import LastSeen  # noqa: PLC0415
+    from edge_runtime.skills.builtin import builtin_skills  # noqa: PLC0415
     from edge_runtime.skills.nouns import Nouns  # noqa: PLC0415
-    from edge_runtime.skills.presence import Presence  # noqa: PLC0415
     from edge_runtime.skills.routing import Router  # noqa: PLC0415
-    from edge_runtime.skills.sentences import question_sentences  # noqa: PLC0415
+    from edge_runtime.skills.sentences import question_sentences, spoken_questions  # noqa: PLC0415
 
-    zone = ZoneInfo(settings.answering.timezone) if settings.answering.timezone else None
-
-    def now() -> datetime:
-        return datetime.now(zone).astimezone(zone)
-
+    zone = _zone(settings.answering.timezone)
     nouns = Nouns(settings.vision.labels or models.manifest.detector.labels)
-    skills = (Presence(nouns), Counting(nouns), Description(nouns), LastSeen(nouns, now), Clock(now))
+    # A view without motion is looked at every refresh_s only; until then the last look still holds.
+    max_age_s = max(_LEAST_MAX_AGE_S, 1.5 * settings.vision.refresh_s)
+    skills = builtin_skills(nouns, lambda: datetime.now(UTC).astimezone(zone), max_age_s)
     cameras = [camera.name for camera in settings.cameras]
-    sentences = question_sentences(skills, nouns, cameras)
-    matcher = IntentMatcher([sentences])
-    return Router(skills, nouns, matcher.match, cameras, models.embedder.embed_text), sentences
+    matcher = IntentMatcher([question_sentences(skills, nouns, cameras)])
+    router = Router(skills, nouns, matcher.match, cameras, models.embedder.embed_text)
+    return router, spoken_questions(skills, nouns, cameras)
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ConfigError(f"answering.timezone is {name!r}, which is no time zone; for example Europe/Berlin") from None
 
 
 def _cloud(settings: Settings) -> CloudResponder | str:

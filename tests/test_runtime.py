@@ -134,3 +134,12 @@ def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, metric
 def test_a_missing_service_manager_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", "/nonexistent/notify")
     notify_systemd("READY=1")
+
+
+def test_the_death_of_any_thread_stops_the_program(metrics: Metrics) -> None:
+    def start_a_bug(worker: Worker) -> None:
+        threading.Thread(target=lambda: 1 // 0).start()
+        work_for_ever(worker)
+
+    runtime = Runtime([Stage([Worker("a", start_a_bug, metrics)], lambda: None)], once=False, close=lambda: None)
+    assert runtime.run() is ExitStatus.WORKER_CRASHED

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _MATCH = 0.2
 _OTHER_LABEL = 0.5
 _BLEND = 0.5
+_UNSURE_S = 10.0
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class Track:
     score: float
     first_at: float
     last_at: float
+    sure_at: float
     hits: int = 1
     misses: int = 0
     confirmed: bool = False
@@ -72,7 +74,11 @@ class Tracker:
         """Take the boxes of the picture at `at` (seconds) into account; only `sure` ones start a track."""
         before = {track.number for track in self.tracks if track.confirmed}
         left, unmatched = self._associate(at, self.tracks, sure)
-        left, _ = self._associate(at, left, unsure)
+        for track in self.tracks:
+            track.sure_at = track.last_at if track.last_at == at else track.sure_at
+        # Unsure boxes bridge a bad moment; a thing that is never sure again was a shadow, or is one now.
+        bridged = [track for track in left if at - track.sure_at < _UNSURE_S]
+        left = [track for track in left if track not in bridged] + self._associate(at, bridged, unsure)[0]
         for track in left:
             track.misses += 1
         for detection in unmatched:
@@ -126,7 +132,7 @@ class Tracker:
 
     def _start(self, at: float, found: Detection) -> None:
         self._count += 1
-        track = Track(self._count, found.box, found.score, at, at, confirmed=self._confirm_frames <= 1)
+        track = Track(self._count, found.box, found.score, at, at, at, confirmed=self._confirm_frames <= 1)
         track.votes[found.label] = found.score
         self.tracks.append(track)
 

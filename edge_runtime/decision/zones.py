@@ -16,6 +16,7 @@ Point = tuple[float, float]
 
 _SETTLE_LOOKS = 2
 _LINE_REST_S = 2.0
+_EDGE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class Zone:
     cooldown_s: float = 10.0
 
     def contains(self, point: Point) -> bool:
-        """Return whether the point lies inside (even-odd rule)."""
-        x, y = point
+        """Return whether the point lies inside (even-odd rule); the picture's own edges are inside it."""
+        x, y = (min(max(value, _EDGE), 1 - _EDGE) for value in point)
         inside = False
         previous_x, previous_y = self.polygon[-1]
         for corner_x, corner_y in self.polygon:

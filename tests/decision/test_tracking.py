@@ -71,6 +71,14 @@ def test_unsure_boxes_keep_a_track_alive_but_start_none() -> None:
     assert len(tracker.tracks) == 1
 
 
+def test_a_track_that_is_never_sure_again_ends() -> None:
+    tracker = Tracker(confirm_frames=1, lost_s=0.5)
+    tracker.update(0.0, [at(0.5)])
+    ended = [tick / 6 for tick in range(1, 120) if tracker.update(tick / 6, [], [at(0.5, score=0.2)]).ended]
+    assert len(ended) == 1
+    assert 9 < ended[0] < 12
+
+
 def test_a_thing_nobody_looks_at_has_not_left() -> None:
     tracker = Tracker(confirm_frames=1, lost_s=1.0)
     tracker.update(0.0, [at(0.5)])

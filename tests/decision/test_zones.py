@@ -11,7 +11,7 @@ HORSESHOE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.7, 1.0), (0.7, 0.3), (0.3, 0
 
 def track(x: float, y: float, number: int = 1, label: str = "person") -> Track:
     """Return a track whose feet (the anchor) are at x, y."""
-    return Track(number, (x - 0.05, y - 0.2, x + 0.05, y), 0.9, 0.0, 0.0, votes={label: 1.0})
+    return Track(number, (x - 0.05, y - 0.2, x + 0.05, y), 0.9, 0.0, 0.0, 0.0, votes={label: 1.0})
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,8 @@ def track(x: float, y: float, number: int = 1, label: str = "person") -> Track:
         pytest.param(YARD, (0.5, 0.5), True, id="middle"),
         pytest.param(YARD, (0.1, 0.5), False, id="left-of-it"),
         pytest.param(YARD, (0.5, 0.9), False, id="below-it"),
+        pytest.param(HORSESHOE, (0.9, 1.0), True, id="feet-on-the-picture-s-lower-edge"),
+        pytest.param(HORSESHOE, (0.0, 0.0), True, id="the-picture-s-corner"),
         pytest.param(HORSESHOE, (0.5, 0.7), False, id="in-the-gap-of-a-concave-one"),
         pytest.param(HORSESHOE, (0.5, 0.1), True, id="in-the-bow-of-a-concave-one"),
         pytest.param(HORSESHOE, (0.9, 0.9), True, id="in-the-leg-of-a-concave-one"),
