@@ -44,7 +44,7 @@ def main() -> None:
     """Write the recording."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("edge_runtime/demo/commands.wav"))
-    parser.add_argument("--voice", default="slt", help="a voice of flite")
+    parser.add_argument("--voice", default="rms", help="a voice of flite")
     chosen = parser.parse_args()
     soundfile.write(chosen.out, scene(chosen.voice), SAMPLE_RATE_HZ, subtype="PCM_16")
 

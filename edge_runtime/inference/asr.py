@@ -75,22 +75,25 @@ class SpeechToText:
         samples = _trimmed(chunk.samples)
         if len(samples) < 10 * _FRAME:
             return Transcript("", 0.0)
-        sound = (samples * 32767).astype(np.int16).tobytes()
         with self._lock:
-            said = self._search("sentences", sound)
+            said = self._search("sentences", samples)
+            if said is None:
+                # A recording cut close to the last word leaves the search no pause to end a sentence in.
+                samples = np.pad(samples, _MARGIN)
+                said = self._search("sentences", samples)
             if said is None or not said.heard:
                 return Transcript("", 0.0)
-            phones = self._search("phones", sound)
+            phones = self._search("phones", samples)
         text = " ".join(_written(word) for word, _, _ in said.heard)
         if phones is None:
             return Transcript(text, 0.0)
         evidence = self._evidence(said, phones, len(samples) // _FRAME)
         return Transcript(text, _probability(evidence), evidence)
 
-    def _search(self, name: str, sound: bytes) -> _Pass | None:
+    def _search(self, name: str, samples: NDArray[np.float32]) -> _Pass | None:
         self._decoder.activate_search(name)
         self._decoder.start_utt()
-        self._decoder.process_raw(sound, full_utt=True)
+        self._decoder.process_raw((samples * 32767).astype(np.int16).tobytes(), full_utt=True)
         self._decoder.end_utt()
         found = self._decoder.hyp()
         if found is None or found.score <= 0:
