@@ -27,7 +27,7 @@ _MARGIN = 20 * _FRAME
 """Silence left on both sides: the model's own pauses need some, more would drown the mean of a short word."""
 
 _WEIGHTS = (3.829, 1.257, -2.755, -5.521)
-"""Intercept, then the weight of each number of `_evidence`: a logistic fit by bench/voice.py on half 0 of the recordings,
+"""Intercept, then the weight of each number of `_evidence`: a logistic fit by bench/voice.py on half of its recordings,
 counting as if seven of ten utterances were understood rightly."""
 
 
