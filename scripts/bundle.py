@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 NUMBERS = ("<!-- numbers: written by scripts/bundle.py -->", "<!-- end of numbers -->")
 LIMIT_BYTES = 25_000_000
-FILES = {"image.onnx": ("quantize", "image.onnx"), "text.onnx": ("quantize", "text.onnx")}
+FILES = {
+    "image.onnx": ("quantize", "image.onnx"),
+    "text.onnx": ("quantize", "text.onnx"),
+    "tokenizer.json": ("distil", "tokenizer.json"),
+}
 STAGES = ("train", "distil", "export", "quantize", "calibrate", "evaluate")
 
 
@@ -99,9 +103,10 @@ def run(workshop: Workshop) -> None:
     """Assemble the bundle; refuses one of more than 25 MB."""
     target = workshop.model / "bundle"
     inputs = {name: workshop.output(stage, file) for name, (stage, file) in FILES.items()}
-    inputs["tokenizer.json"] = workshop.output("distil", "tokenizer.json")
-    tables = tuple(workshop.settings)
-    with Stage(workshop, "bundle", inputs, [Path(__file__)], tables) as stage:
+    size = sum(path.stat().st_size for path in inputs.values())
+    if size > LIMIT_BYTES:
+        raise SystemExit(f"the bundle would be {size} bytes; the limit is {LIMIT_BYTES}")
+    with Stage(workshop, "bundle", inputs, [Path(__file__)], tuple(workshop.settings)) as stage:
         target.mkdir(parents=True, exist_ok=True)
         for name, source in inputs.items():
             shutil.copyfile(source, target / name)
@@ -113,8 +118,6 @@ def run(workshop: Workshop) -> None:
         manifest.verify()
         write_numbers(workshop.model / "CARD.md", manifest)
         stage.numbers["bytes"] = sum(path.stat().st_size for path in target.iterdir())
-    if stage.numbers["bytes"] > LIMIT_BYTES:
-        raise SystemExit(f"{target} is {stage.numbers['bytes']} bytes; the limit is {LIMIT_BYTES}")
 
 
 def main() -> None:

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edge_runtime.bundles.manifest import Manifest
+from scripts import bundle
+from scripts.stage import Workshop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RECIPE = """
+name = "tiny"
+version = "0.1.0"
+license = "Apache-2.0"
+teachers = []
+sources = []
+[image]
+area = 65536
+stride = 32
+[text]
+seed = 7
+max_tokens = 64
+[classify]
+templates = ["a photo of a {}"]
+"""
+CALIBRATION = {
+    "detector": {
+        "labels": ["dog"],
+        "thresholds": {"dog": 0.4},
+        "calibration": {"dog": [1.0, 0.0]},
+        "presence": {"dog": [1.0, 0.0]},
+        "nms_iou": 0.5,
+    },
+    "classify": {"temperature": 0.05},
+    "gate": {"local_threshold": 0.8, "alpha": 0.05},
+}
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    (tmp_path / "recipe.toml").write_text(RECIPE, encoding="utf-8")
+    (tmp_path / "CARD.md").write_text(f"# tiny\n{bundle.NUMBERS[0]}\nold\n{bundle.NUMBERS[1]}\nthe end\n", "utf-8")
+    made = Workshop(tmp_path / "recipe.toml", tmp_path, tmp_path, tmp_path / "build")
+    for name, (stage, file) in bundle.FILES.items():
+        made.folder(stage).mkdir(parents=True, exist_ok=True)
+        (made.folder(stage) / file).write_text(name, encoding="utf-8")
+    for stage, name, data in (
+        ("calibrate", "calibration.json", CALIBRATION),
+        ("evaluate", "evaluation.json", {"detector": {"recall_person": 0.75}}),
+        ("distil", "stage.json", {"settings": {"text": {"seed": 7}}, "outputs": {"text.pt": "ab"}}),
+    ):
+        made.folder(stage).mkdir(parents=True, exist_ok=True)
+        (made.folder(stage) / name).write_text(json.dumps(data), encoding="utf-8")
+    return made
+
+
+def test_a_bundle_vouches_for_its_files_and_says_how_it_was_built(workshop: Workshop) -> None:
+    bundle.run(workshop)
+    manifest = Manifest.load(workshop.model / "bundle")
+    manifest.verify()
+    assert set(manifest.files) == set(bundle.FILES)
+    assert manifest.detector.thresholds == {"dog": 0.4}
+    assert manifest.numbers == {"detector": {"recall_person": 0.75}}
+    assert manifest.built["seeds"] == {"text": 7}
+    assert manifest.built["outputs"] == {"distil/text.pt": "ab"}
+
+
+def test_the_same_parts_give_the_same_bundle_and_strays_go(workshop: Workshop) -> None:
+    bundle.run(workshop)
+    first = (workshop.model / "bundle" / "manifest.json").read_bytes()
+    (workshop.model / "bundle" / "notes.txt").write_text("stray", encoding="utf-8")
+    bundle.run(workshop)
+    assert (workshop.model / "bundle" / "manifest.json").read_bytes() == first
+    assert not (workshop.model / "bundle" / "notes.txt").exists()
+
+
+def test_the_card_shows_the_numbers_of_the_bundle(workshop: Workshop) -> None:
+    bundle.run(workshop)
+    card = (workshop.model / "CARD.md").read_text(encoding="utf-8")
+    assert "| detector recall person | 0.75 |" in card
+    assert "old" not in card
+    assert card.endswith("the end\n")
+
+
+def test_a_bundle_over_its_limit_is_not_written(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle, "LIMIT_BYTES", 3)
+    with pytest.raises(SystemExit, match="the limit is 3"):
+        bundle.run(workshop)
+    assert not (workshop.model / "bundle").exists()
+
+
+def test_a_card_without_a_place_for_numbers_is_named(workshop: Workshop) -> None:
+    (workshop.model / "CARD.md").write_text("# tiny\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match="has no place for the numbers"):
+        bundle.run(workshop)
