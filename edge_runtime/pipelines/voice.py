@@ -68,21 +68,35 @@ class VoicePipeline:
 
     def flush(self) -> list[Event | Question]:
         """End the stream; return what the utterance going on means, if there is one."""
-        utterance = self._endpointer.flush()
-        self._vad.reset()
+        utterance = self._restart()
         return [] if utterance is None else [self._meaning(utterance)]
 
     def understand(self, clip: AudioChunk) -> dict[str, Any]:
-        """Return `transcript`, `intent` (None without a match), `slots` and `confidence` of one whole recording."""
-        self._vad.reset()
-        windows = range(0, len(clip.samples), _WINDOW)
-        speech = [
-            self._vad.process(AudioChunk(clip.source, clip.at, clip.samples[at : at + _WINDOW])) for at in windows
-        ]
-        self._vad.reset()
-        if max(speech, default=0.0) < _SILENCE:
+        """Return `transcript`, `intent` (None without a match), `slots` and `confidence` of one whole recording.
+
+        It is heard as one utterance; where that means nothing and there are pauses in it, the first utterance between
+        them that has an intent counts, else the surest. Not for use while this pipeline listens to a stream.
+        """
+        self._restart()
+        speech, utterances = 0.0, []
+        for at in range(0, len(clip.samples), _WINDOW):
+            chunk = AudioChunk(clip.source, clip.at + at / SAMPLE_RATE_HZ, clip.samples[at : at + _WINDOW])
+            probability = self._vad.process(chunk)
+            speech = max(speech, probability)
+            utterances.append(self._endpointer.update(chunk, probability))
+        parts = [part for part in (*utterances, self._restart()) if part is not None]
+        if speech < _SILENCE:
             return {"transcript": "", "intent": None, "slots": {}, "confidence": 0.0}
-        return self._understood(clip)
+        whole = self._understood(clip)
+        if whole["intent"] is not None or len(parts) < 2:
+            return whole
+        each = [whole, *(self._understood(part) for part in parts)]
+        surest = max(each, key=lambda understood: float(understood["confidence"]))
+        return next((understood for understood in each if understood["intent"] is not None), surest)
+
+    def _restart(self) -> AudioChunk | None:
+        self._vad.reset()
+        return self._endpointer.flush()
 
     def _understood(self, utterance: AudioChunk) -> dict[str, Any]:
         heard = self._stt.transcribe(utterance)

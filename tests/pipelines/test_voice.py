@@ -98,6 +98,13 @@ def test_a_whole_recording_is_one_utterance(pipeline: VoicePipeline, margin: flo
     assert understood["slots"] == {"name": "kitchen light"}
 
 
+def test_a_recording_with_pauses_gives_its_command(pipeline: VoicePipeline) -> None:
+    assert pipeline.understand(AudioChunk("file", 0.0, recorded()))["slots"] == {"name": "kitchen light"}
+    questions = pipeline.understand(AudioChunk("file", 0.0, recorded()[4 * RATE :]))
+    assert questions["intent"] is None
+    assert questions["transcript"] in {"is there a person", "what do you see"}
+
+
 def test_recordings_do_not_depend_on_each_other(pipeline: VoicePipeline) -> None:
     clip = AudioChunk("file", 0.0, recorded()[: 3 * RATE])
     first = pipeline.understand(clip)
