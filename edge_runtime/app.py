@@ -49,23 +49,33 @@ class App:
     def __init__(self, settings: Settings, *, once: bool, console: Sink | None = None) -> None:
         self.metrics = Metrics()
         self._started_at = time.monotonic()
-        self._closing = ExitStack()
-        self._scene = Scene()
         self._settings = settings
+        self._scene = Scene()
+        with ExitStack() as closing:
+            self._closing = closing
+            self._build(console)
+            self.runtime = Runtime(self.house.stages(), once=once, close=self._close)
+            self._closing = closing.pop_all()
+
+    def _build(self, console: Sink | None) -> None:
+        settings = self._settings
         models = Models.of(settings)
         answerer, questions = make_answerer(settings, models, self._scene)
+        # Wrong addresses and files are found before anything is started.
+        cameras = [open_camera(camera) for camera in settings.cameras]
+        microphones = [open_microphone(microphone) for microphone in settings.microphones]
+        voice = make_voice(settings, questions) if microphones else None
         self._mqtt = self._make_mqtt() if settings.mqtt.enabled else None
-        self._fanout = FanOut([sink for sink in (self._mqtt, console) if sink])
-        self.house = House(self._fanout, answerer, self.metrics)
-        self._add_cameras(models)
-        if settings.microphones:
-            voice = make_voice(settings, questions)
-            for microphone in settings.microphones:
-                paced = microphone.realtime or not Path(microphone.device).is_file()
-                self.house.add_microphone(open_microphone(microphone), voice(), paced=paced)
+        fanout = FanOut([sink for sink in (self._mqtt, console) if sink])
+        self._closing.callback(fanout.close, FLUSH_S)
+        self.house = House(fanout, answerer, self.metrics)
+        for camera, eye in zip(settings.cameras, cameras, strict=True):
+            self.house.add_camera(eye, self._view(camera, models), paced=eye.live or camera.realtime)
+        for microphone, ear in zip(settings.microphones, microphones, strict=True):
+            if voice:
+                self.house.add_microphone(ear, voice(), paced=ear.live or microphone.realtime)
         if self._mqtt:
             self._open_mqtt(self._mqtt)
-        self.runtime = Runtime(self.house.stages(), once=once, close=self._close)
 
     def summary(self) -> dict[str, Any]:
         """Return what was done since the start, in the order in which a person wants to know it."""
@@ -94,18 +104,14 @@ class App:
                 return True
         return False
 
-    def _add_cameras(self, models: Models) -> None:
+    def _view(self, camera: CameraSettings, models: Models) -> VisionPipeline:
         vision, known = self._settings.vision, models.manifest.detector.labels
-        for camera in self._settings.cameras:
-            for labels in (*(zone.labels for zone in camera.zones), *(line.labels for line in camera.lines)):
-                check_labels(f"camera {camera.name}", labels, known)
-            zones = [Zone(z.name, z.polygon, z.labels, z.dwell_s, z.cooldown_s) for z in camera.zones]
-            lines = [Line(line.name, line.start, line.end, line.labels) for line in camera.lines]
-            gate = MotionGate(vision.motion_area, vision.refresh_s)
-            tracker = Tracker(vision.confirm_frames, vision.lost_s)
-            view = VisionPipeline(models.detector, gate, tracker, ZoneMonitor(zones, lines), self._scene)
-            source = open_camera(camera)
-            self.house.add_camera(source, view, paced=source.live or camera.realtime)
+        for labels in (*(zone.labels for zone in camera.zones), *(line.labels for line in camera.lines)):
+            check_labels(f"camera {camera.name}", labels, known)
+        zones = [Zone(zone.name, zone.polygon, zone.labels, zone.dwell_s, zone.cooldown_s) for zone in camera.zones]
+        lines = [Line(line.name, line.start, line.end, line.labels) for line in camera.lines]
+        gate, tracker = MotionGate(vision.motion_area, vision.refresh_s), Tracker(vision.confirm_frames, vision.lost_s)
+        return VisionPipeline(models.detector, gate, tracker, ZoneMonitor(zones, lines), self._scene)
 
     def _make_mqtt(self) -> MqttSink:
         mqtt, folder = self._settings.mqtt, self._settings.device.data_dir.expanduser()
@@ -144,7 +150,6 @@ class App:
     def _close(self) -> None:
         if self._mqtt:
             self._mqtt.flush(FLUSH_S)
-        self._fanout.close(FLUSH_S)
         self._closing.close()
 
 

@@ -145,7 +145,9 @@ class CloudSettings(Section):
     """Whom to ask when the box is not sure; nothing leaves the box while `enabled` is false."""
 
     enabled: bool = Field(default=False, description="Allow questions to the cloud.")
-    base_url: str = Field(default="https://api.openai.com/v1", pattern=r"^https?://", description="Any OpenAI-compatible endpoint.")
+    base_url: str = Field(
+        default="https://api.openai.com/v1", pattern=r"^https?://", description="Any OpenAI-compatible endpoint."
+    )
     model: str = Field(default="gpt-4o-mini", description="Model name at that endpoint.")
     send_pictures: bool = Field(default=False, description="Allow the current picture to go with a question.")
     timeout_s: float = Field(default=15.0, gt=0, description="Seconds for one attempt.")

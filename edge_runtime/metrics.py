@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _LATENCY_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
 
@@ -10,8 +10,8 @@ _LATENCY_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.
 class Metrics:
     """What this process has done since it started; one object, handed to the rooms that count."""
 
-    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
-        self.registry = registry
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
         self.frames = Counter("edge_frames", "Pictures taken from the cameras.", ["source"], registry=registry)
         self.frames_dropped = Gauge(
             "edge_frames_dropped", "Pictures overwritten before the model was free.", registry=registry

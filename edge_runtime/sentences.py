@@ -50,8 +50,13 @@ def home(own: Path | None, areas: Collection[str], names: Collection[str], *, bu
         names: devices, for {name}.
 
     Raises:
-        InputError: a file cannot be read or is not in the format; says which, the line and why.
+        InputError: a file cannot be read or is not in the format, or a name cannot be said; says where and why.
     """
+    for key, values in (("areas", areas), ("names", names)):
+        for value in values:
+            reason = problem(value, (), {})
+            if reason is not None:
+                raise InputError(f"voice.{key}: {value!r}: {reason}")
     base = _builtin(areas, names) if builtin else {"intents": {}, "lists": _home_lists(areas, names)}
     return [base] if own is None else [load(own, base), base]
 

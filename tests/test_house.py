@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from prometheus_client import CollectorRegistry
 
 from edge_runtime import house as house_module
 from edge_runtime.errors import EdgeError
@@ -86,7 +85,7 @@ def memory() -> Memory:
 
 
 def make(memory: Memory, answerer: Slow) -> House:
-    return House(FanOut([memory]), answerer, Metrics(CollectorRegistry()))  # type: ignore[arg-type]  # a double
+    return House(FanOut([memory]), answerer, Metrics())  # type: ignore[arg-type]  # a double
 
 
 def test_every_question_heard_is_answered_before_the_end(memory: Memory) -> None:

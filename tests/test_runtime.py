@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from edge_runtime import runtime as runtime_module
 from edge_runtime.errors import SourceError
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def metrics() -> Metrics:
-    return Metrics(CollectorRegistry())
+    return Metrics()
 
 
 def crash(_worker: Worker) -> None:
