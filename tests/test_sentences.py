@@ -115,3 +115,8 @@ def test_unreadable_files(tmp_path: Path, make: str) -> None:
         path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match=r"x\.yaml"):
         load(path, {})
+
+
+def test_names_from_the_settings_are_checked() -> None:
+    with pytest.raises(InputError, match=r"voice\.names: 'lamp \(big': .*bracket"):
+        home(None, (), ("lamp (big",), builtin=True)
