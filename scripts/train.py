@@ -94,8 +94,8 @@ def parameters(model: ImageModel, lesson: Lesson, settings: dict[str, Any]) -> l
     """Group the parameters: the teacher's own layers learn slowly, the new heads fast."""
     for module in [model.backbone.stem, *list(model.backbone.blocks)[: settings["frozen_blocks"]]]:
         module.requires_grad_(requires_grad=False)
-    slow = [p for p in model.backbone.parameters() if p.requires_grad] + list(model.joint.direct.parameters())
-    taught = {id(p) for p in model.backbone.parameters()} | {id(p) for p in slow}
+    slow = [p for p in model.backbone.parameters() if p.requires_grad]
+    taught = {id(p) for p in model.backbone.parameters()}
     fast = [p for p in model.parameters() if id(p) not in taught]
     return [
         {"params": slow, "base": settings["backbone_rate"], "weight_decay": 0.0},

@@ -28,9 +28,12 @@ def tensor_size(height: int, width: int, area: int) -> tuple[int, int]:
     area = min(area, round(height * width * LARGEST_MAGNIFICATION**2))
     scale = math.sqrt(area / (height * width))
 
+    # Two cells are the least a side has; a strip is squeezed rather than shown at twice the cost.
+    most = max(2, area // (2 * STRIDE**2))
+
     def choices(side: int) -> set[int]:
         exact = side * scale / STRIDE
-        return {max(2, math.floor(exact)), max(2, math.ceil(exact))}
+        return {min(most, max(2, rounded)) for rounded in (math.floor(exact), math.ceil(exact))}
 
     def misfit(size: tuple[int, int]) -> float:
         rows, columns = size
