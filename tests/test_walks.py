@@ -29,27 +29,31 @@ class Running:
     """The program in a process of its own; `events` are those that it has accepted so far."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [*RUN, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        self._log = folder / f"stderr-{time.monotonic_ns()}"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*RUN, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True
+            )
         self.events: list[dict[str, Any]] = []
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        self.events.extend(json.loads(line) for line in self.process.stdout if line.endswith("\n"))
+        with self.process.stdout as lines:
+            self.events.extend(json.loads(line) for line in lines if line.endswith("\n"))
 
     def end(self, number: signal.Signals | None = None, timeout_s: float = 60) -> tuple[int, str]:
         """Wait for the end, after a signal if one is given; returns exit status and stderr."""
         if number is not None:
             self.process.send_signal(number)
         try:
-            _, err = self.process.communicate(timeout=timeout_s)
+            self.process.wait(timeout_s)
         finally:
             self.process.kill()
-        self._reader.join(10)
-        return self.process.returncode, err
+            self.process.wait()
+            self._reader.join(10)
+        return self.process.returncode, self._log.read_text()
 
 
 def settings(folder: Path, port: int, extra: str = "") -> str:
@@ -147,3 +151,13 @@ def test_a_question_over_mqtt_is_answered(
     status, err = running.end(signal.SIGTERM)
     assert status == 0, err
     assert '"local"' in heard.texts("edge/box/answer")[0]
+
+
+def test_the_program_loads_nothing_that_only_building_a_model_needs(tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "importtime", *RUN[1:], "--demo", "--once"]
+    with (tmp_path / "imports").open("wb") as log:
+        subprocess.run(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=log, timeout=60, check=True)
+    lines = (tmp_path / "imports").read_text().splitlines()
+    loaded = {line.rsplit("|", 1)[1].strip().split(".")[0] for line in lines if line.startswith("import time:")}
+    assert "onnxruntime" in loaded
+    assert not loaded & {"torch", "transformers", "optimum", "onnx", "openai"}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from edge_runtime.decision.debounce import Cooldown
 from edge_runtime.types import SAMPLE_RATE_HZ, AudioChunk, Event, Question
 
 if TYPE_CHECKING:
     from edge_runtime.decision.endpointing import Endpointer
     from edge_runtime.decision.intents import IntentMatcher
 
+NOT_UNDERSTOOD_REST_S = 30.0
 _WINDOW = 512
 _SILENCE = 0.2
 """A recording in which no moment is more like speech than this has no words in it."""
@@ -60,16 +62,18 @@ class VoicePipeline:
         self._stt = stt
         self._matcher = matcher
         self._min_confidence = min_confidence
+        # A television that talks all evening is worth one event now and then, not one a sentence.
+        self._not_understood = Cooldown(NOT_UNDERSTOOD_REST_S)
 
     def step(self, chunk: AudioChunk) -> list[Event | Question]:
         """Take the next chunk of 512 samples; return what the utterance that ended with it means, mostly nothing."""
         utterance = self._endpointer.update(chunk, self._vad.process(chunk))
-        return [] if utterance is None else [self._meaning(utterance)]
+        return [] if utterance is None else self._meaning(utterance)
 
     def flush(self) -> list[Event | Question]:
         """End the stream; return what the utterance going on means, if there is one."""
         utterance = self._restart()
-        return [] if utterance is None else [self._meaning(utterance)]
+        return [] if utterance is None else self._meaning(utterance)
 
     def understand(self, clip: AudioChunk) -> dict[str, Any]:
         """Return `transcript`, `intent` (None without a match), `slots` and `confidence` of one whole recording.
@@ -108,12 +112,14 @@ class VoicePipeline:
             "confidence": round(heard.confidence, 4),
         }
 
-    def _meaning(self, utterance: AudioChunk) -> Event | Question:
+    def _meaning(self, utterance: AudioChunk) -> list[Event | Question]:
         understood = self._understood(utterance)
         ended = utterance.at + len(utterance.samples) / SAMPLE_RATE_HZ
         if understood["intent"] is not None:
-            return Event("intent", utterance.source, ended, understood)
+            return [Event("intent", utterance.source, ended, understood)]
         if understood["transcript"] and understood["confidence"] >= self._min_confidence:
-            return Question(understood["transcript"], utterance.source, ended, chunk=utterance)
+            return [Question(understood["transcript"], utterance.source, ended, chunk=utterance)]
+        if not self._not_understood.ready(utterance.source, ended):
+            return []
         told = {"transcript": understood["transcript"], "confidence": understood["confidence"]}
-        return Event("not_understood", utterance.source, ended, told)
+        return [Event("not_understood", utterance.source, ended, told)]
