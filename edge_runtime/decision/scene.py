@@ -18,7 +18,7 @@ MISSED = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LastLook:
     """One look of one camera; `evidence` is the calibrated probability per label that the picture shows one."""
 
     observation: Observation
@@ -62,7 +62,7 @@ class Scene:
     def __init__(self, seen_score: float = 0.5) -> None:
         self._seen_score = seen_score
         self._lock = threading.Lock()
-        self._looks: dict[str, Look] = {}
+        self._looks: dict[str, LastLook] = {}
         self._sightings: dict[tuple[str, str], Sighting] = {}
         self._since: float | None = None
 
@@ -76,7 +76,7 @@ class Scene:
             if known is not None and at < known.observation.at:
                 return
             self._since = at if self._since is None else min(self._since, at)
-            self._looks[source] = Look(observation, frame, dict(evidence or {}))
+            self._looks[source] = LastLook(observation, frame, dict(evidence or {}))
             for detection in observation.detections:
                 if detection.score >= self._seen_score:
                     self._remember(Sighting(detection.label, source, at, detection.score))
@@ -100,7 +100,7 @@ class Scene:
         with self._lock:
             return self._since
 
-    def looks(self, at: float, max_age_s: float, source: str | None = None) -> tuple[Look, ...]:
+    def looks(self, at: float, max_age_s: float, source: str | None = None) -> tuple[LastLook, ...]:
         """Return the last look of every camera, or of `source`, that is at most `max_age_s` old at `at`."""
         return tuple(look for look in self._all(source) if at - look.observation.at <= max_age_s)
 
@@ -113,7 +113,7 @@ class Scene:
         frames = (look.frame for look in self._all(source) if look.frame is not None)
         return max(frames, key=lambda frame: frame.at, default=None)
 
-    def _all(self, source: str | None) -> tuple[Look, ...]:
+    def _all(self, source: str | None) -> tuple[LastLook, ...]:
         with self._lock:
             return tuple(look for name, look in self._looks.items() if source in {None, name})
 

@@ -15,7 +15,7 @@ from edge_runtime.skills.wording import amount, counted, listed, on_camera
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from edge_runtime.decision.scene import Look, Scene
+    from edge_runtime.decision.scene import LastLook, Scene
     from edge_runtime.types import Question
 
 
@@ -69,7 +69,7 @@ def _split(counts: Mapping[str, tuple[int, float]]) -> str:
     return ": " + listed([f"{amount(n)} {on_camera(source)}" for source, (n, _) in counts.items() if n])
 
 
-def _count(look: Look, noun: Noun) -> tuple[int, float]:
+def _count(look: LastLook, noun: Noun) -> tuple[int, float]:
     chances = chances_of_count(score for label in noun.labels for score in look.boxes(label))
     number = max(range(len(chances)), key=chances.__getitem__)
     return number, chances[number] if number else 1.0 - either(look.presence(label) for label in noun.labels)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from edge_runtime.decision.confidence import Reply
-from edge_runtime.decision.scene import MISSED, Look, Scene, either
+from edge_runtime.decision.scene import MISSED, LastLook, Scene, either
 from edge_runtime.skills.nouns import Claim
 from edge_runtime.skills.skill import view
 from edge_runtime.skills.wording import counted, indefinite, listed, on_camera, plural
@@ -75,7 +75,7 @@ class Description:
         return Reply(told + seen.caveat(), score)
 
 
-def _recognised(look: Look, kind: Noun | None) -> tuple[str, float]:
+def _recognised(look: LastLook, kind: Noun | None) -> tuple[str, float]:
     seen = [box.label for box in look.observation.detections if box.score >= 0.5]
     numbers = Counter(label for label in seen if kind is None or label in kind.labels)
     if not numbers:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime.decision.confidence import Reply
-from edge_runtime.decision.scene import Look, Scene, either
+from edge_runtime.decision.scene import LastLook, Scene, either
 from edge_runtime.skills.nouns import Claim, Noun, Nouns
 from edge_runtime.skills.wording import duration, indefinite, on_camera
 
@@ -54,7 +54,7 @@ class Skill(Protocol):
 class View:
     """The looks that count as "now" for a question, and the cameras that should have given one and did not."""
 
-    looks: tuple[Look, ...]
+    looks: tuple[LastLook, ...]
     silent: tuple[str, ...]
     many: bool
 
