@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
+from openai_server import KEY, serving
 
 from edge_runtime import cli
 from edge_runtime.bundles.manifest import default_bundle
@@ -175,3 +176,61 @@ def test_doctor_says_what_to_do(run: Callable[..., Any], tmp_path: Path) -> None
     assert "127.0.0.1:1" in found["broker"]["detail"]
     assert found["broker"]["advice"]
     assert found["camera a"]["status"] == "fail", "the file does not exist"
+
+
+@pytest.mark.parametrize(
+    ("cloud", "key", "origin", "said", "asked"),
+    [
+        pytest.param("enabled: true", True, "cloud", "A red ball.", 1, id="allowed"),
+        pytest.param("enabled: true, usd_per_day: 0.000001", True, "abstained", "budget", 0, id="money-cap-reached"),
+        pytest.param("enabled: true", False, "abstained", "EDGE_CLOUD_API_KEY", 0, id="no-key"),
+        pytest.param("enabled: false", True, "abstained", "switched off", 0, id="switched-off"),
+    ],
+)
+def test_the_cloud_is_asked_only_when_it_may_be(
+    run: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cloud: str,
+    key: bool,
+    origin: str,
+    said: str,
+    asked: int,
+) -> None:
+    with serving() as endpoint:
+        if key:
+            monkeypatch.setenv("EDGE_CLOUD_API_KEY", KEY)
+        (tmp_path / "a.yaml").write_text(
+            f"cloud: {{{cloud}, base_url: '{endpoint.url}'}}\ndevice: {{data_dir: data}}\n"
+        )
+        status, (line,), err = run("ask", "--json", "what is the capital of Peru?", "--config", "a.yaml")
+    assert status == 0
+    assert line["origin"] == origin
+    assert said in line["text"]
+    assert len(endpoint.requests) == asked
+    assert (line["cost_usd"] > 0) is (origin == "cloud")
+    assert KEY not in err + json.dumps(line)
+
+
+@pytest.mark.parametrize(
+    ("permission", "pictures"),
+    [
+        pytest.param("send_pictures: true", 1, id="allowed"),
+        pytest.param("send_pictures: false", 0, id="not-allowed"),
+    ],
+)
+def test_a_picture_leaves_only_with_permission(
+    run: Callable[..., Any],
+    picture: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    permission: str,
+    pictures: int,
+) -> None:
+    monkeypatch.setenv("EDGE_CLOUD_API_KEY", KEY)
+    with serving() as endpoint:
+        (tmp_path / "a.yaml").write_text(
+            f"cloud: {{enabled: true, {permission}, base_url: '{endpoint.url}'}}\ndevice: {{data_dir: data}}\n"
+        )
+        run("ask", "what colour is the ball in the picture?", "--image", picture, "--config", "a.yaml")
+    assert sum("data:image/jpeg;base64" in json.dumps(sent) for sent in endpoint.requests) == pictures
