@@ -226,10 +226,13 @@ def _each(
 
 def main() -> None:
     """Run the command line; errors made on purpose are one line on stderr."""
-    console = Console(stderr=True)
-    show = RichHandler(console=console, show_path=False, log_time_format="%H:%M:%S")
+    # A journal wants one line a message, a terminal colours and a width.
+    on_terminal = sys.stderr.isatty()
+    show = RichHandler(console=Console(stderr=True), show_path=False) if on_terminal else logging.StreamHandler()
     # Ours alone says more than warnings: an HTTP library's log would name every address it calls.
-    logging.basicConfig(level="WARNING", format="%(message)s", handlers=[show])
+    logging.basicConfig(
+        level="WARNING", format="%(message)s" if on_terminal else "%(levelname)s: %(message)s", handlers=[show]
+    )
     try:
         cli()
     except (ConfigError, InputError, BundleError) as error:
