@@ -54,6 +54,20 @@ def prepare(texts: Sequence[str], tokenizer: Tokenizer, folder: Path, max_tokens
     return Lesson(ids, states, np.where(same, starts, -1), np.load(vectors_path))
 
 
+def join(lessons: Sequence[Lesson]) -> Lesson:
+    """Return one lesson of several; its states lie in memory, about 800 bytes a token."""
+    starts, offset = [], 0
+    for lesson in lessons:
+        starts.append(np.where(lesson.starts >= 0, lesson.starts + offset, -1))
+        offset += len(lesson.states)
+    return Lesson(
+        [ids for lesson in lessons for ids in lesson.ids],
+        np.concatenate([lesson.states for lesson in lessons]),
+        np.concatenate(starts),
+        np.concatenate([lesson.vectors for lesson in lessons]),
+    )
+
+
 def basis_of(states: NDArray[np.float16], hidden: int, kind: str) -> Tensor:
     """Return (384, hidden) orthonormal columns: the directions, or the coordinates, the teacher uses most."""
     sample = torch.from_numpy(np.array(states[: 40_000 * 10 : 10], np.float32))
@@ -141,6 +155,24 @@ def learn(tower: text.TextTower, lesson: Lesson, settings: dict[str, Any], check
             saved = time.monotonic()
 
 
+def compose(workshop: Workshop, folder: Path) -> tuple[Lesson, Tokenizer, list[int], dict[str, list[str]]]:
+    """Return the lesson, the cut tokenizer with its pieces' ids at the teacher's, and the sentences kept for measuring.
+
+    What people say to assistants is recombined once more on its own: it varies more than captions do.
+    """
+    settings = workshop.settings["text"]
+    seed, longest = settings["seed"], settings["max_tokens"]
+    corpus = sentences.corpora(workshop.data, workshop.teachers, seed)
+    train, dev = sentences.split(corpus)
+    spoken, _ = sentences.split({name: corpus[name] for name in ("nlu_home", "clinc150")})
+    nouns, hidden = sentences.read_nouns(workshop.teachers), [t for texts in dev.values() for t in texts]
+    extra = sentences.recombine(train, nouns, hidden, settings["recombined"], seed)
+    said = sentences.recombine(spoken, nouns, [*hidden, *extra], settings["recombined_spoken"], seed)
+    tokenizer, ids = text.cut_vocabulary(text_teacher.folder(), train, settings["pieces"])
+    lesson = join([prepare(part, tokenizer, folder, longest) for part in ([*train, *extra], said)])
+    return lesson, tokenizer, ids, dev
+
+
 def run(workshop: Workshop) -> None:
     """Distil the text tower of one recipe."""
     settings = workshop.settings["text"]
@@ -163,22 +195,16 @@ def run(workshop: Workshop) -> None:
         print("distil: nothing has changed")
         return
     with stage:
-        corpus = sentences.corpora(workshop.data, workshop.teachers, settings["seed"])
-        train, dev = sentences.split(corpus)
-        nouns, hidden = sentences.read_nouns(workshop.teachers), [t for texts in dev.values() for t in texts]
-        extra = sentences.recombine(train, nouns, hidden, settings["recombined"], settings["seed"])
-        tokenizer, ids = text.cut_vocabulary(text_teacher.folder(), train, settings["pieces"])
-        lesson = prepare([*train, *extra], tokenizer, stage.folder, settings["max_tokens"])
+        lesson, tokenizer, ids, dev = compose(workshop, stage.folder)
         tower = text.build(settings, len(ids))
         if settings["warm_start"] != "none":
             with torch.no_grad():
                 basis = basis_of(lesson.states, settings["hidden"], settings["warm_start"])
                 text.warm_start(tower, text_teacher.load()[0], ids, basis)
-        learn(tower, lesson, settings, stage.folder / "checkpoint.pt", tokenizer.to_str())
-        (stage.folder / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
-        save_checkpoint(
-            stage.folder / "text.pt", tower=tower.state_dict(), settings=settings, tokenizer=tokenizer.to_str()
-        )
+        pieces = tokenizer.to_str()
+        learn(tower, lesson, settings, stage.folder / "checkpoint.pt", pieces)
+        (stage.folder / "tokenizer.json").write_text(pieces, encoding="utf-8")
+        save_checkpoint(stage.folder / "text.pt", tower=tower.state_dict(), settings=settings, tokenizer=pieces)
         stage.numbers.update(text.closeness(text.torch_embedder(tower.eval(), tokenizer), dev, stage.folder))
         stage.numbers["sentences"] = len(lesson.ids)
         stage.numbers["parameters"] = sum(p.numel() for p in tower.parameters())
