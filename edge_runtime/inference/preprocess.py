@@ -67,7 +67,9 @@ def token_ids(
 
     A sentence of more than `max_tokens` is cut but keeps its closing token.
     """
-    rows = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
+    # Bytes of a command line that are no UTF-8 arrive as lone surrogates, which the tokenizer refuses.
+    readable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+    rows = [encoding.ids for encoding in tokenizer.encode_batch(readable)]
     rows = [ids if len(ids) <= max_tokens else [*ids[: max_tokens - 1], ids[-1]] for ids in rows]
     shape = (len(rows), max((len(ids) for ids in rows), default=0))
     padded, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)

@@ -49,6 +49,22 @@ def test_any_english_word_can_be_spelled(tokenizer: Tokenizer, text: str) -> Non
     assert len(tokenizer.encode(text).tokens) > 2
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("dog \udcff", id="bytes that are no text"),
+        pytest.param("dog \x00", id="control character"),
+        pytest.param("狗", id="letters it has no piece for"),
+        pytest.param("🙂" * 300, id="only pictures"),
+        pytest.param("a" * 100_000, id="one endless word"),
+    ],
+)
+def test_no_sentence_is_refused(tokenizer: Tokenizer, text: str) -> None:
+    ids, mask = token_ids(tokenizer, [text], 64)
+    assert 2 <= ids.shape[1] <= 64
+    assert mask.all()
+
+
 def test_an_empty_sentence_still_has_its_two_ends(tokenizer: Tokenizer) -> None:
     ids, mask = token_ids(tokenizer, [""], 64)
     assert ids.shape == (1, 2)
