@@ -27,12 +27,12 @@ from edge_runtime.sinks import topics
 from edge_runtime.sinks.broker import EmbeddedBroker, answers
 from edge_runtime.sinks.console import ConsoleSink
 from edge_runtime.sinks.fanout import FanOut
-from edge_runtime.sinks.homeassistant import discovery_messages
+from edge_runtime.sinks.homeassistant import COUNTED, discovery_messages
 from edge_runtime.sinks.mqtt import MqttSink
 from edge_runtime.sinks.snapshot import annotate, save_picture
 from edge_runtime.sinks.spool import Spool
 from edge_runtime.sources.opening import open_camera, open_microphone
-from edge_runtime.types import Question
+from edge_runtime.types import Event, Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -75,7 +75,7 @@ class App:
             if voice:
                 self.house.add_microphone(ear, voice(), paced=ear.live or microphone.realtime)
         if self._mqtt:
-            self._open_mqtt(self._mqtt)
+            self._open_mqtt(self._mqtt, models.manifest.detector.labels)
 
     def summary(self) -> dict[str, Any]:
         """Return what was done since the start, in the order in which a person wants to know it."""
@@ -131,14 +131,20 @@ class App:
         # The embedded broker would leave a client that speaks MQTT 5 waiting.
         return MqttSink(mqtt, self._settings.device.name, spool, password, mqtt5=not embedded)
 
-    def _open_mqtt(self, mqtt: MqttSink) -> None:
+    def _open_mqtt(self, mqtt: MqttSink, known: Sequence[str]) -> None:
         device, home = self._settings.device.name, self._settings.homeassistant
+        cameras = [camera.name for camera in self._settings.cameras]
+        labels = self._settings.vision.labels or [label for label in COUNTED if label in known]
         if home.enabled:
-            cameras = [camera.name for camera in self._settings.cameras]
-            found = discovery_messages(
-                home.prefix, device, __version__, cameras, voice=bool(self._settings.microphones)
-            )
+            voice = bool(self._settings.microphones)
+            found = discovery_messages(home.prefix, device, __version__, cameras, labels, voice=voice)
             mqtt.announce(found, f"{home.prefix}/status")
+        # What a run before this one left retained is not true any more.
+        for camera in cameras:
+            states = [Event("motion", camera, 0.0, {"active": False})]
+            states += [Event("count", camera, 0.0, {"label": label, "count": 0}) for label in labels]
+            for topic, payload in filter(None, (topics.state(state, device) for state in states)):
+                mqtt.retain(topic, payload)
         # Without a Response Topic the reply is the "answered" event, which everybody hears on .../answer.
         mqtt.on_message(f"{topics.root(device)}/ask", self._ask)
         mqtt.start()

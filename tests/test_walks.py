@@ -99,7 +99,9 @@ def test_a_subscriber_sees_status_discovery_and_events(
     accepted = {event["id"] for event in running.events[:-1] if event["kind"] != "count"}
     assert accepted
     assert accepted <= published
-    assert heard.texts("edge/box/door/person")[-1] in {"0", "1"}
+    assert heard.texts("edge/box/door/person")[0] == "0", "a count is known before anything was seen"
+    assert heard.texts("edge/box/door/motion")[:2] == ["OFF", "ON"]
+    assert heard.texts("edge/box/door/status")[0] == "online"
 
 
 def test_nothing_accepted_is_lost_when_the_broker_dies_and_the_program_is_killed(
