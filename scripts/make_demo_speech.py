@@ -13,7 +13,7 @@ import soxr
 
 from edge_runtime.types import SAMPLE_RATE_HZ
 
-SAID = ((1.0, "Turn on the kitchen light."), (4.5, "Is there a person?"), (9.5, "What do you see?"))
+SAID = ((1.0, "Turn on the kitchen light."), (3.7, "Is there a person?"), (9.0, "What do you see?"))
 LENGTH_S = 13.0
 SPEECH_LEVEL = 0.1
 NOISE_LEVEL = 0.002
