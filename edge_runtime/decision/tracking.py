@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _MATCH = 0.2
 _OTHER_LABEL = 0.5
+_FLICKER_S = 0.6
+_SAME_THING = 0.6
 _BLEND = 0.5
 _UNSURE_S = 10.0
 
@@ -81,8 +83,9 @@ class Tracker:
         left = [track for track in left if track not in bridged] + self._associate(at, bridged, unsure)[0]
         for track in left:
             track.misses += 1
-        for detection in unmatched:
-            self._start(at, detection)
+        for detection in sorted(unmatched, key=lambda found: -found.score):
+            if not self._seen_already(at, detection):
+                self._start(at, detection)
         gone = [track for track in left if self._is_lost(track, at)]
         self.tracks = [track for track in self.tracks if track not in gone]
         seen = [track for track in self.tracks if track.confirmed and track.last_at == at]
@@ -110,7 +113,8 @@ class Tracker:
         for row, track in enumerate(tracks):
             for column, found in enumerate(detections):
                 if found.label not in track.votes:
-                    scores[row, column] *= _OTHER_LABEL
+                    # A label may flicker from look to look, but what comes after a gap is something else.
+                    scores[row, column] *= _OTHER_LABEL if at - track.last_at <= _FLICKER_S else 0.0
         free_tracks, free_found = dict(enumerate(tracks)), dict(enumerate(detections))
         for flat in np.argsort(scores, axis=None)[::-1]:
             row, column = divmod(int(flat), len(detections))
@@ -130,6 +134,11 @@ class Tracker:
         track.votes[found.label] = track.votes.get(found.label, 0.0) + found.score
         track.confirmed = track.confirmed or track.hits >= self._confirm_frames
 
+    def _seen_already(self, at: float, found: Detection) -> bool:
+        """Return whether this box is a second opinion on a thing that has a track: a cat is not also a dog."""
+        boxes = [track.box for track in self.tracks if track.last_at == at]
+        return bool(boxes) and float(_shared(np.array(boxes), np.array([found.box])).max()) > _SAME_THING
+
     def _start(self, at: float, found: Detection) -> None:
         self._count += 1
         track = Track(self._count, found.box, found.score, at, at, at, confirmed=self._confirm_frames <= 1)
@@ -144,20 +153,29 @@ class Tracker:
 
 
 def _overlap(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the generalised overlap of each pair in 0 to 1, shape (n, m).
+    """Return how likely each pair is the same thing, 0 to 1, shape (n, m).
 
-    Plain intersection over union is blind to near misses of fast things, so a missing overlap is replaced by
-    the closeness of the centres measured in box sizes.
+    Intersection over union is blind to near misses of fast things, so where there is little of it, closeness of the
+    centres measured in box sizes counts, for half as much.
     """
+    size, other_size = _sizes(boxes), _sizes(others)
+    smaller = np.minimum(size[:, None], other_size[None, :])
+    similar = smaller / np.maximum(size[:, None], other_size[None, :])
+    centre, other_centre = ((b[:, :2] + b[:, 2:]) / 2 for b in (boxes, others))
+    distance = np.linalg.norm(centre[:, None] - other_centre[None, :], axis=2)
+    near = np.clip(1 - distance / (2 * np.sqrt(smaller)), 0, 1) * similar * 0.5
+    return np.maximum(_shared(boxes, others), near)
+
+
+def _shared(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the intersection over union of each pair, shape (n, m)."""
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     shared = np.prod(np.clip(high - low, 0, None), axis=2)
-    size, other_size = (np.prod(np.clip(b[:, 2:] - b[:, :2], 1e-6, None), axis=1) for b in (boxes, others))
-    union = size[:, None] + other_size[None, :] - shared
-    centre, other_centre = ((b[:, :2] + b[:, 2:]) / 2 for b in (boxes, others))
-    distance = np.linalg.norm(centre[:, None] - other_centre[None, :], axis=2)
-    reach = np.sqrt(np.minimum(size[:, None], other_size[None, :]))
-    similar = np.minimum(size[:, None], other_size[None, :]) / np.maximum(size[:, None], other_size[None, :])
-    near = np.clip(1 - distance / (2 * reach), 0, 1) * similar * 0.5
-    overlap: NDArray[np.float64] = np.maximum(shared / union, near)
-    return overlap
+    ratio: NDArray[np.float64] = shared / (_sizes(boxes)[:, None] + _sizes(others)[None, :] - shared)
+    return ratio
+
+
+def _sizes(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    sizes: NDArray[np.float64] = np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 1e-6, None), axis=1)
+    return sizes

@@ -43,6 +43,16 @@ line = np.linspace(0.1, 0.9, 24)
             1,
             id="label-flicker-is-one-thing",
         ),
+        pytest.param(
+            [[at(x), at(x + 0.005, label="dog", score=0.6)] for x in line],
+            1,
+            id="two-opinions-on-one-box-are-one-thing",
+        ),
+        pytest.param(
+            [[at(0.5)]] * 6 + [[]] * 5 + [[at(0.5, label="cat")]] * 6,
+            2,
+            id="after-a-gap-another-label-is-another-thing",
+        ),
     ],
 )
 def test_tracker_gives_each_thing_one_number(frames: list[list[Detection]], tracks: int) -> None:
