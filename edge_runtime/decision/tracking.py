@@ -164,7 +164,8 @@ def _overlap(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray
     centre, other_centre = ((b[:, :2] + b[:, 2:]) / 2 for b in (boxes, others))
     distance = np.linalg.norm(centre[:, None] - other_centre[None, :], axis=2)
     near = np.clip(1 - distance / (2 * np.sqrt(smaller)), 0, 1) * similar * 0.5
-    return np.maximum(_shared(boxes, others), near)
+    likeness: NDArray[np.float64] = np.maximum(_shared(boxes, others), near)
+    return likeness
 
 
 def _shared(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
