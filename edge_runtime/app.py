@@ -48,7 +48,8 @@ class App:
 
     def __init__(self, settings: Settings, *, once: bool, console: Sink | None = None) -> None:
         self.metrics = Metrics()
-        self._started_at = time.monotonic()
+        # From the start of the process, so that loading the program counts too.
+        self._started_at = time.monotonic() - (time.time() - psutil.Process().create_time())
         self._settings = settings
         self._scene = Scene()
         with ExitStack() as closing:
