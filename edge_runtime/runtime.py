@@ -26,7 +26,8 @@ FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 3.0
 WEDGED_AFTER_S = 120.0
 DRAIN_S = 10.0
-_TICK_S = 0.1
+FEED_EVERY_S = 2.0
+_TICK_S = 0.2
 
 
 class ExitStatus(enum.IntEnum):
@@ -143,6 +144,7 @@ class Runtime:
         self._close = close
         self._stopping = threading.Event()
         self._thread_crashed = False
+        self._fed_at = float("-inf")
         self._stop_at = float("inf")
 
     def stop(self) -> None:
@@ -172,12 +174,17 @@ class Runtime:
                 trouble = self._trouble()
                 if trouble:
                     return trouble
-                notify_systemd("WATCHDOG=1")
+                self._feed_watchdog()
                 if self._stopping.wait(_TICK_S):
                     self._stop_sources()
                     time.sleep(_TICK_S)
             stage.close()
         return self._trouble() or ExitStatus.OK
+
+    def _feed_watchdog(self) -> None:
+        if time.monotonic() - self._fed_at >= FEED_EVERY_S:
+            self._fed_at = time.monotonic()
+            notify_systemd("WATCHDOG=1")
 
     def _stop_sources(self) -> None:
         for worker in self._stages[0].workers:
