@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime.decision.debounce import Debounce
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
     from edge_runtime.decision.scene import Scene
     from edge_runtime.decision.tracking import Track, Tracker
     from edge_runtime.decision.zones import Crossing, ZoneMonitor
-    from edge_runtime.types import Frame, Image, Look
+    from edge_runtime.types import Box, Frame, Image, Look
 
 MOTION_REST_S = 5.0
 COUNT_SETTLE_S = 0.5
 UPDATE_EVERY_S = 5.0
+MOVED = 0.05
 WATCH_EVERY_S = 1.0
 
 
@@ -29,6 +31,15 @@ class Eyes(Protocol):
     def look(self, image: Image) -> Look:
         """Return what the picture shows."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What was last said about a track."""
+
+    at: float
+    box: Box
+    data: dict[str, object]
 
 
 class VisionPipeline:
@@ -43,7 +54,7 @@ class VisionPipeline:
         self._session = new_id()[:8]
         self._motion = Debounce(initial=False, settle_s=MOTION_REST_S)
         self._counts: dict[str, Debounce[int]] = {}
-        self._told: dict[int, tuple[float, dict[str, object]]] = {}
+        self._told: dict[int, _Told] = {}
         self._looked_at = float("-inf")
         self.looks = 0
         self.last: Observation | None = None
@@ -62,19 +73,19 @@ class VisionPipeline:
         self._scene.observe(self.last, frame, look.presence)
         changes = self._tracker.update(frame.at, look.detections, look.unsure)
         events += self._track_events(frame, changes.new, changes.seen)
-        events += self._end_events(frame.source, frame.at, changes.ended)
+        events += [self._object_event("end", frame.source, frame.at, track) for track in changes.ended]
         crossings = self._zones.update(frame.at, (*changes.new, *changes.seen), changes.ended)
-        events += [self._crossing_event(frame, crossing) for crossing in crossings]
-        events += self._count_events(frame)
+        events += [Event(one.kind, frame.source, frame.at, self._crossing_data(one)) for one in crossings]
+        events += self._count_events(frame.source, frame.at)
         return events
 
     def finish(self, source: str, at: float) -> list[Event]:
         """End everything that is still open, as when a recording ends or the program stops."""
         ended = self._tracker.finish()
-        events = [
-            Event("zone", source, at, self._crossing_data(crossing)) for crossing in self._zones.update(at, (), ended)
-        ]
-        return [*self._end_events(source, at, ended), *events]
+        events = [self._object_event("end", source, at, track) for track in ended]
+        left = self._zones.update(at, (), ended)
+        events += [Event(one.kind, source, at, self._crossing_data(one)) for one in left]
+        return [*events, *self._count_events(source, at, ended=True)]
 
     def _motion_events(self, frame: Frame, *, moving: bool) -> Iterator[Event]:
         """Motion is told at once and taken back only after a rest."""
@@ -86,34 +97,28 @@ class VisionPipeline:
 
     def _track_events(self, frame: Frame, new: Sequence[Track], seen: Sequence[Track]) -> Iterator[Event]:
         for track in new:
-            after = self._track_data(track)
-            self._told[track.number] = (frame.at, after)
-            data = {"type": "new", "label": track.label, "before": None, "after": after}
-            yield Event("object", frame.source, frame.at, data)
+            yield self._object_event("new", frame.source, frame.at, track)
         for track in seen:
-            told_at, before = self._told[track.number]
-            after = self._track_data(track)
-            relabelled = before["label"] != after["label"]
-            if relabelled or (frame.at - told_at >= UPDATE_EVERY_S and before["box"] != after["box"]):
-                self._told[track.number] = (frame.at, after)
-                data = {"type": "update", "label": track.label, "before": before, "after": after}
-                yield Event("object", frame.source, frame.at, data)
+            told = self._told[track.number]
+            # A box trembles from look to look; only a real step is news, or a still visitor would fill the spool.
+            moved = max(abs(now - then) for now, then in zip(track.box, told.box, strict=True)) > MOVED
+            if told.data["label"] != track.label or (moved and frame.at - told.at >= UPDATE_EVERY_S):
+                yield self._object_event("update", frame.source, frame.at, track)
 
-    def _end_events(self, source: str, at: float, ended: Sequence[Track]) -> Iterator[Event]:
-        for track in ended:
-            _, before = self._told.pop(track.number)
-            data = {"type": "end", "label": track.label, "before": before, "after": self._track_data(track)}
-            yield Event("object", source, at, data)
+    def _object_event(self, change: str, source: str, at: float, track: Track) -> Event:
+        before = self._told.pop(track.number, None)
+        after = self._track_data(track)
+        if change != "end":
+            self._told[track.number] = _Told(at, track.box, after)
+        data = {"type": change, "label": track.label, "before": before.data if before else None, "after": after}
+        return Event("object", source, at, data)
 
-    def _count_events(self, frame: Frame) -> Iterator[Event]:
+    def _count_events(self, source: str, at: float, *, ended: bool = False) -> Iterator[Event]:
         counts = Counter(track.label for track in self._tracker.tracks if track.confirmed)
-        for label in {*counts, *self._counts}:
+        for label in sorted({*counts, *self._counts}):
             settled = self._counts.setdefault(label, Debounce(0, COUNT_SETTLE_S))
-            if settled.update(counts[label], frame.at):
-                yield Event("count", frame.source, frame.at, {"label": label, "count": settled.value})
-
-    def _crossing_event(self, frame: Frame, crossing: Crossing) -> Event:
-        return Event(crossing.kind, frame.source, frame.at, self._crossing_data(crossing))
+            if settled.update(counts[label], at) or (ended and settled.value):
+                yield Event("count", source, at, {"label": label, "count": counts[label]})
 
     def _crossing_data(self, crossing: Crossing) -> dict[str, object]:
         track = crossing.track
