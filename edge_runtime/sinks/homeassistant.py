@@ -48,7 +48,7 @@ def discovery_messages(
             "mdl": "edge-runtime",
             "sw": version,
         },
-        "o": {"name": "edge-runtime", "sw": version, "url": "https://github.com/edge-runtime/edge-runtime"},
+        "o": {"name": "edge-runtime", "sw": version},
         "cmps": components,
         "availability": [{"topic": status_topic(device)}],
         "qos": 1,
