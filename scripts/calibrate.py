@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 # Sizes of the pictures that calibration is made for: as they are, and as small cameras give them.
 CAMERAS = (0, 160, 96)
+SQUEEZED = 96
 ALPHA = 0.05
 
 
@@ -59,26 +61,32 @@ def per_label(logits: NDArray[Any], right: NDArray[Any], owner: NDArray[Any], la
     return fitted
 
 
-def thresholds(
-    chances: NDArray[Any], right: NDArray[Any], owner: NDArray[Any], counts: NDArray[Any], labels: list[str]
-) -> dict[str, float]:
-    """Choose the score of the best F1 for each label; rare labels share one."""
+def thresholds(seen: Evidence, table: dict[str, list[float]]) -> dict[str, float]:
+    """Choose each label's score by what serves boxes (F1) and "is there one?" (balanced accuracy); rare ones share."""
     grid = np.arange(0.2, 0.76, 0.02)
+    chances = scaled(seen.logits, seen.owner, table)
+    channel = np.broadcast_to(np.arange(len(table)), seen.best.shape)
+    tops = scaled(seen.best, channel, table)
 
-    def best(rows: NDArray[Any], total: int) -> float:
-        scores = []
-        for limit in grid:
-            kept = rows & (chances >= limit) & (right >= 0)
-            hit = int((right[kept] == 1).sum())
-            scores.append(2 * hit / max(1, int(kept.sum()) + total))
-        return float(grid[int(np.argmax(np.convolve(np.pad(scores, 1, mode="edge"), [0.25, 0.5, 0.25], "valid")))])
+    def worth(rows: NDArray[Any], columns: NDArray[Any], limit: float) -> float:
+        kept = rows & (chances >= limit) & (seen.right >= 0)
+        hit = int((seen.right[kept] == 1).sum())
+        f1 = 2 * hit / max(1, int(kept.sum()) + int(seen.counts[columns].sum()))
+        said, truth = tops[:, columns] >= limit, seen.present[:, columns]
+        return f1 + float(said[truth == 1].mean() + (~said[truth == 0]).mean()) / 2
 
-    everything = best(np.ones(len(owner), bool), int(counts.sum()))
-    chosen = {}
-    for channel, label in enumerate(labels):
-        plenty = counts[channel] >= 30
-        chosen[label] = round(best(owner == channel, int(counts[channel])) if plenty else everything, 2)
-    return chosen
+    def best(rows: NDArray[Any], columns: NDArray[Any]) -> float:
+        scores = [worth(rows, columns, float(limit)) for limit in grid]
+        smooth = np.convolve(np.pad(scores, 1, mode="edge"), [0.25, 0.5, 0.25], "valid")
+        return round(float(grid[int(np.argmax(smooth))]), 2)
+
+    numbers = np.arange(len(table))
+    shared = best(np.ones(len(seen.owner), bool), numbers)
+    plenty = {n for n in numbers.tolist() if seen.counts[n] >= 30 and (seen.present[:, n] == 0).sum() >= 30}
+    return {
+        label: best(seen.owner == number, numbers == number) if number in plenty else shared
+        for number, label in enumerate(table)
+    }
 
 
 def gate(chances: NDArray[Any], truth: NDArray[Any]) -> dict[str, float]:
@@ -111,70 +119,92 @@ def temperature(vectors: Tensor, groups: Tensor, nouns: Tensor, seed: int) -> fl
     return round(float(grid[int(np.argmin(losses))]), 5)
 
 
-def calibrate(workshop: Workshop, cache: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the manifest's calibration tables and what was measured."""
-    recipe = workshop.settings
-    labels, area = list(recipe["vision"]["labels"]), int(recipe["image"]["area"])
-    session = OnnxSession(workshop.output("quantize", "image.onnx"))
-    examples = data.load(workshop.data)
+@dataclass
+class Evidence:
+    """Raw scores of the calibration pictures beside the truth: one row a box, one row a picture."""
+
+    logits: NDArray[Any]
+    right: NDArray[Any]
+    owner: NDArray[Any]
+    counts: NDArray[Any]
+    best: NDArray[Any]
+    present: NDArray[Any]
+
+
+def gather(session: OnnxSession, workshop: Workshop, examples: list[data.Example]) -> Evidence:
+    """Look at every calibration photograph at three resolutions."""
+    labels, area = list(workshop.settings["vision"]["labels"]), int(workshop.settings["image"]["area"])
+    cache = workshop.folder("train") / "cache"
     labelled = agreed(examples, lessons.lessons(examples, workshop.teachers, cache))
     logits, right, owner, best, present, counts = [], [], [], [], [], np.zeros(len(labels), np.int64)
     for index in progress(judging.held_out(examples, "calibrate"), "boxes"):
         for side in CAMERAS:
-            seen = judging.look(session, judging.sizes(examples[index].picture, side, square=side == 96), area)
+            picture = judging.sizes(examples[index].picture, side, square=side == SQUEEZED)
+            seen = judging.look(session, picture, area)
             hit, count = judging.hits(seen, labelled[index], labels)
+            counts += count
             logits.append(seen.logits)
             right.append(hit)
             owner.append(seen.classes)
-            counts += count
             best.append(seen.best)
             present.append(judging.presence(labelled[index], labels))
-    z, y, c = np.concatenate(logits), np.concatenate(right), np.concatenate(owner)
-    boxes = per_label(z, y, c, labels)
-    scale = np.array([boxes[label] for label in labels])
-    chances = 1 / (1 + np.exp(-(z * scale[c, 0] + scale[c, 1])))
-    tops, truth = np.stack(best), np.stack(present)
-    channel = np.broadcast_to(np.arange(len(labels)), tops.shape)
-    presence = per_label(tops.ravel(), truth.ravel(), channel.ravel(), labels)
-    scale = np.array([presence[label] for label in labels])
-    sure = 1 / (1 + np.exp(-(tops * scale[:, 0] + scale[:, 1])))
-    # Questions are about what might be there: every present label, and one absent label a picture.
-    asked = (truth == 1) | ((truth == 0) & (channel == np.arange(len(tops))[:, None] % len(labels)))
-    asked[:, 0] |= truth[:, 0] >= 0
-    vectors, groups = [], []
-    small = [i for i, e in enumerate(examples) if e.part == "calibrate" and e.label >= 0]
+    rows = (np.concatenate(logits), np.concatenate(right), np.concatenate(owner))
+    return Evidence(*rows, counts, np.stack(best), np.stack(present))
+
+
+def named_vectors(session: OnnxSession, examples: list[data.Example], area: int) -> tuple[Tensor, Tensor]:
+    """Return the embeddings of labelled calibration pictures, tiny and as they are, and their everyday groups."""
     matrix = group_matrix()
-    for index in progress([i for i in small if float(matrix[examples[i].label].sum()) > 0], "labels"):
+    vectors, groups = [], []
+    kept = [e for e in examples if e.part == "calibrate" and e.label >= 0 and float(matrix[e.label].sum()) > 0]
+    for example in progress(kept, "labels"):
         for side in (32, 0):
-            picture = judging.sizes(examples[index].picture, side, square=True)
+            picture = judging.sizes(example.picture, side, square=True)
             vectors.append(judging.look(session, picture, area).embedding)
-            groups.append(int(matrix[examples[index].label].argmax()))
-    encode = encoder(workshop)
-    templates = recipe["classify"]["templates"]
-    nouns = torch.stack(
-        [functional.normalize(encode([t.format(n[0]) for t in templates]).mean(0), dim=0) for n, _ in GROUPS]
-    )
-    heat = temperature(torch.tensor(np.stack(vectors)), torch.tensor(groups), nouns, recipe["vision"]["seed"])
+            groups.append(int(matrix[example.label].argmax()))
+    return torch.tensor(np.stack(vectors)), torch.tensor(groups)
+
+
+def scaled(logits: NDArray[Any], channels: NDArray[Any], table: dict[str, list[float]]) -> NDArray[Any]:
+    """Return calibrated probabilities; `table` is in the order of the channels."""
+    scale = np.array(list(table.values()))
+    return np.asarray(1 / (1 + np.exp(-(logits * scale[channels, 0] + scale[channels, 1]))))
+
+
+def calibrate(workshop: Workshop) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the manifest's calibration tables and what was measured."""
+    recipe = workshop.settings
+    labels = list(recipe["vision"]["labels"])
+    session = OnnxSession(workshop.output("quantize", "image.onnx"))
+    examples = data.load(workshop.data)
+    seen = gather(session, workshop, examples)
+    boxes = per_label(seen.logits, seen.right, seen.owner, labels)
+    chances = scaled(seen.logits, seen.owner, boxes)
+    channel = np.broadcast_to(np.arange(len(labels)), seen.best.shape)
+    presence = per_label(seen.best.ravel(), seen.present.ravel(), channel.ravel(), labels)
+    sure = scaled(seen.best, channel, presence)
+    # Questions are about what might be there: every present label, and one absent label a picture.
+    asked = (seen.present == 1) | ((seen.present == 0) & (channel == np.arange(len(sure))[:, None] % len(labels)))
+    asked[:, 0] |= seen.present[:, 0] >= 0
+    templates, encode = recipe["classify"]["templates"], encoder(workshop)
+    nouns = [functional.normalize(encode([t.format(n[0]) for t in templates]).mean(0), dim=0) for n, _ in GROUPS]
+    vectors, groups = named_vectors(session, examples, int(recipe["image"]["area"]))
     table = {
         "detector": {
             "labels": labels,
-            "thresholds": thresholds(chances, y, c, counts, labels),
+            "thresholds": thresholds(seen, boxes),
             "calibration": boxes,
             "presence": presence,
             "nms_iou": judging.NMS_IOU,
         },
-        "classify": {"temperature": heat},
-        "gate": gate(sure[asked], truth[asked]),
+        "classify": {"temperature": temperature(vectors, groups, torch.stack(nouns), recipe["vision"]["seed"])},
+        "gate": gate(sure[asked], seen.present[asked]),
     }
-    known = y >= 0
-    numbers: dict[str, Any] = {
-        "box_ece": round(judging.calibration_error(chances[known], y[known]), 4),
-        "person_presence_ece": round(
-            judging.calibration_error(sure[:, 0][truth[:, 0] >= 0], truth[:, 0][truth[:, 0] >= 0]), 4
-        ),
-        "pictures": len(tops) // len(CAMERAS),
-        "temperature": heat,
-        **table["gate"],
+    known, people = seen.right >= 0, seen.present[:, 0] >= 0
+    numbers = {
+        "box_ece": round(judging.calibration_error(chances[known], seen.right[known]), 4),
+        "person_ece": round(judging.calibration_error(sure[people, 0], seen.present[people, 0]), 4),
+        "pictures": len(sure) // len(CAMERAS),
     }
     return table, numbers
 
@@ -196,7 +226,7 @@ def main() -> None:
         print("calibrate: nothing has changed")
         return
     with stage:
-        table, numbers = calibrate(workshop, workshop.folder("train") / "cache")
+        table, numbers = calibrate(workshop)
         write_atomically(stage.folder / "calibration.json", json.dumps(table, indent=1) + "\n")
         stage.numbers |= numbers
 

@@ -6,17 +6,19 @@ import copy
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.omni_nano import data, lessons, objectives, teachers, words
 from models.omni_nano.batches import Batch, Curriculum, prefetched, seeded
-from models.omni_nano.network import STRIDES, ImageModel
+from models.omni_nano.network import STRIDES, Convolution, ImageModel
 from scripts.stage import Stage, Workshop, load_checkpoint, progress, save_checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def start(settings: dict[str, Any], folder: Path, vocabulary: words.Words) -> ImageModel:
@@ -47,9 +49,11 @@ def centres(shape: tuple[int, int]) -> Tensor:
 class Lesson:
     """The losses of one batch; its temperatures are learnt along with the model."""
 
-    def __init__(self, vocabulary: words.Words, known: list[data.Example], weights: dict[str, float]) -> None:
+    def __init__(self, vocabulary: words.Words, known: list[data.Example], settings: dict[str, Any]) -> None:
         self.words = vocabulary
-        self.weights = weights
+        self.weights = settings["losses"]
+        # "Is anybody there?" is what a home asks most.
+        self.say = torch.tensor([settings["person_say"] if label == "person" else 1.0 for label in settings["labels"]])
         keep = torch.tensor([not known[int(i)].held_out for i in vocabulary.owner])
         self.captions, self.owner = vocabulary.captions[keep], vocabulary.owner[keep]
         self.scales = nn.Parameter(torch.tensor([math.log(40.0), math.log(20.0)]))
@@ -62,7 +66,7 @@ class Lesson:
             sight = model(pictures)
         logits, embedding = sight.logits.float(), sight.embedding.float()
         losses = objectives.detection_loss(sight.boxes.float(), logits, centres(shape), batch.truths)
-        losses["presence"] = objectives.presence_loss(logits, batch.present)
+        losses["presence"] = objectives.presence_loss(logits, batch.present, self.say)
         generator = torch.Generator().manual_seed(step)
         template = int(torch.randint(len(self.words.classes), (1,), generator=generator))
         scale = self.scales.exp()
@@ -104,6 +108,12 @@ def parameters(model: ImageModel, lesson: Lesson, settings: dict[str, Any]) -> l
     ]
 
 
+def deep_layers(model: ImageModel, first: int) -> Iterator[nn.Module]:
+    """Yield the layers of the backbone's last blocks, the ones that suffer from INT8."""
+    for block in [*list(model.backbone.blocks)[first:], model.backbone.last]:
+        yield from block.modules()
+
+
 def rate(done: float) -> float:
     """Return the share of the learning rate at a share of the training: a short rise, then half a cosine."""
     return min(1.0, done / 0.03 + 0.02) * (0.02 + 0.98 * (1 + math.cos(math.pi * min(1.0, done))) / 2)
@@ -120,26 +130,67 @@ def follow(average: ImageModel, model: ImageModel, step: int) -> None:
             slow.copy_(fast)
 
 
+class Course:
+    """A model on its way: what is trained, its slow average that is kept, and how to go on after a kill."""
+
+    def __init__(self, model: ImageModel, lesson: Lesson, settings: dict[str, Any]) -> None:
+        self.model, self.average, self.lesson, self.settings = model, copy.deepcopy(model), lesson, settings
+        self.optimiser = torch.optim.AdamW(parameters(model, lesson, settings), lr=1e-3, betas=(0.9, 0.99))
+        self.rounding = [m for m in deep_layers(model, settings["rounded_blocks"]) if isinstance(m, Convolution)]
+        self.recent: dict[str, float] = {}
+
+    def resume(self, path: Path) -> int:
+        """Read the last checkpoint, if there is one; return the step to go on with."""
+        state = load_checkpoint(path)
+        if state is None:
+            return 0
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.lesson.scales.data.copy_(state["scales"])
+        return int(state["step"])
+
+    def save(self, path: Path, step: int) -> None:
+        """Write a checkpoint; `step` is the next to do."""
+        save_checkpoint(
+            path,
+            model=self.model.state_dict(),
+            average=self.average.state_dict(),
+            optimiser=self.optimiser.state_dict(),
+            scales=self.lesson.scales.data,
+            step=step,
+        )
+
+    def advance(self, batch: Batch, step: int) -> dict[str, float]:
+        """Learn one batch; return the losses, smoothed."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["base"] * rate(step / self.settings["steps"])
+        for layer in self.rounding:
+            layer.rounding = step >= self.settings["rounded_from"]
+        losses = self.lesson(self.model, batch, step)
+        sum(losses.values(), torch.zeros(())).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.settings["clip"])
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        follow(self.average, self.model, step)
+        for name, loss in losses.items():
+            value = float(loss.detach())
+            self.recent[name] = 0.98 * self.recent.get(name, value) + 0.02 * value
+        return self.recent
+
+
 def train(workshop: Workshop, folder: Path, settings: dict[str, Any]) -> dict[str, float]:
-    """Train until the recipe's minutes are used up, resuming from the last checkpoint; return the last losses."""
+    """Train for the recipe's steps, going on from the last checkpoint; return the last losses."""
     torch.manual_seed(settings["seed"])
     examples = data.load(workshop.data)
     answers = lessons.lessons(examples, workshop.teachers, folder / "cache")
     vocabulary = words.words(examples, workshop.teachers, folder / "cache")
     curriculum = Curriculum(examples, answers, settings["labels"], settings["mix"])
     model = start(settings, workshop.teachers, vocabulary).to(memory_format=torch.channels_last).train()
-    lesson = Lesson(vocabulary, examples, settings["losses"])
-    optimiser = torch.optim.AdamW(parameters(model, lesson, settings), lr=1e-3, betas=(0.9, 0.99))
-    average = copy.deepcopy(model)
-    state = load_checkpoint(folder / "checkpoint.pt")
-    first = 0
-    if state is not None:
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        lesson.scales.data.copy_(state["scales"])
-        first = int(state["step"])
-    shapes = [(int(h), int(w)) for h, w in settings["shapes"]]
+    course = Course(model, Lesson(vocabulary, examples, settings), settings)
+    checkpoint, steps = folder / "checkpoint.pt", int(settings["steps"])
+    first = course.resume(checkpoint)
+    shapes = [(int(rows), int(columns)) for rows, columns in settings["shapes"]]
 
     def draw(step: int) -> Batch:
         rng = seeded(settings["seed"], step)
@@ -147,36 +198,19 @@ def train(workshop: Workshop, folder: Path, settings: dict[str, Any]) -> dict[st
         size = max(8, round(settings["batch_pixels"] / (shape[0] * shape[1])))
         return curriculum.batch(size, shape, rng)
 
-    ready = prefetched(draw, first, settings["steps"])
-    recent: dict[str, float] = {}
+    ready = prefetched(draw, first, steps)
     saved = time.monotonic()
-    bar = progress(range(first, settings["steps"]), "eyes", total=settings["steps"], done=first)
+    bar = progress(range(first, steps), "eyes", total=steps, done=first)
     for step in bar:
-        for group in optimiser.param_groups:
-            group["lr"] = group["base"] * rate(step / settings["steps"])
-        losses = lesson(model, ready.get(), step)
-        sum(losses.values(), torch.zeros(())).backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), settings["clip"])
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        follow(average, model, step)
-        for name, loss in losses.items():
-            recent[name] = 0.98 * recent.get(name, float(loss.detach())) + 0.02 * float(loss.detach())
+        recent = course.advance(ready.get(), step)
         bar.set_postfix({name: f"{value:.3f}" for name, value in recent.items()}, refresh=False)
-        if time.monotonic() - saved > settings["checkpoint_s"] or step + 1 == settings["steps"]:
+        if time.monotonic() - saved > settings["checkpoint_s"]:
             saved = time.monotonic()
-            save_checkpoint(
-                folder / "checkpoint.pt",
-                model=model.state_dict(),
-                average=average.state_dict(),
-                optimiser=optimiser.state_dict(),
-                scales=lesson.scales.data,
-                step=step + 1,
-            )
-    save_checkpoint(folder / "image.pt", model=average.state_dict(), settings=settings)
-    return {name: round(value, 4) for name, value in recent.items()} | {
-        "label_temperature": round(float((-lesson.scales[0]).exp()), 5)
-    }
+            course.save(checkpoint, step + 1)
+    save_checkpoint(folder / "image.pt", model=course.average.state_dict(), settings=settings)
+    # The next training is a new one.
+    checkpoint.unlink(missing_ok=True)
+    return {name: round(value, 4) for name, value in course.recent.items()}
 
 
 def main() -> None:
@@ -184,8 +218,8 @@ def main() -> None:
     workshop = Workshop.from_arguments(__doc__)
     settings = workshop.settings["vision"]
     torch.set_num_threads(int(settings["threads"]))
-    np.random.default_rng(settings["seed"])
-    code = [Path(__file__), *sorted(workshop.model.glob("*.py"))]
+    names = ("network", "data", "lessons", "batches", "augment", "everyday", "objectives", "teachers", "words")
+    code = [Path(__file__), *(workshop.model / f"{name}.py" for name in names)]
     inputs = {"vision": workshop.data / "vision", "video": workshop.data / "video", "teachers": workshop.teachers}
     stage = Stage(workshop, "train", inputs, code, ("vision",), ("image.pt",))
     if stage.fresh():

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from edge_runtime.inference.preprocess import resized
 from models.omni_nano import augment
-from models.omni_nano.everyday import GROUPS, group_of, members
+from models.omni_nano.everyday import GROUPS, TEN, group_of, members
 from models.omni_nano.lessons import NOTHING, SURE, VIEWS, Floats, Labelled, Lessons, agreement, view_box
 from models.omni_nano.objectives import Boxes
 from models.omni_nano.teachers import COCO
@@ -91,9 +91,14 @@ class Curriculum:
         self.matrix = group_matrix()
         self.labelled = agreed(examples, lessons)
         use = [i for i, e in enumerate(examples) if not e.held_out]
-        self.tiny = [i for i in use if examples[i].kind == "tiny"]
+        rare = [i for i, (names, _) in enumerate(GROUPS) if names[0] in TEN and names[0] not in {"bird", "dog"}]
+        wanted = (self.matrix[:, rare].sum(1) > 0).tolist()
+        tiny = [i for i in use if examples[i].kind == "tiny"]
+        weights = np.array([float(mix["rare_small"]) if wanted[examples[i].label] else 1.0 for i in tiny])
+        self.tiny, self.tiny_chances = np.array(tiny), weights / weights.sum()
         photos = [i for i in use if examples[i].kind != "tiny"]
         weights = np.array([float(mix["weights"][examples[i].kind]) for i in photos])
+        weights *= [float(mix["rare"]) if examples[i].label >= 0 and wanted[examples[i].label] else 1.0 for i in photos]
         self.photos, self.chances = np.array(photos), weights / weights.sum()
         self.objects = [(i, b) for i in photos for b, box in enumerate(self.labelled[i].boxes) if self._close(i, box)]
         rarity: dict[int, int] = {}
@@ -149,7 +154,7 @@ class Curriculum:
 
     def small(self, rng: np.random.Generator) -> Sample:
         """Draw a 64-pixel picture with its true label."""
-        index = int(rng.choice(self.tiny))
+        index = int(rng.choice(self.tiny, p=self.tiny_chances))
         example = self.examples[index]
         height, width = example.picture.shape[:2]
         y0, x0 = (int(v) for v in rng.integers(0, 10, 2))

@@ -29,6 +29,29 @@ class Sight(NamedTuple):
     logits: Tensor
 
 
+def rounded(x: Tensor) -> Tensor:
+    """Round activations as INT8 will, by their own range; the gradient passes through (arXiv:1308.3432)."""
+    low, high = x.detach().amin().clamp(max=0).float(), x.detach().amax().clamp(min=0).float()
+    scale = ((high - low) / 255).clamp(min=1e-6)
+    zero = (-low / scale).round().int()
+    return torch.fake_quantize_per_tensor_affine(x.float(), scale, zero, 0, 255).to(x.dtype)
+
+
+class Convolution(nn.Conv2d):
+    """A convolution that can learn as if its weights and outputs were INT8 already."""
+
+    rounding = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map as nn.Conv2d does; while `rounding`, with weights rounded per output channel."""
+        if not self.rounding:
+            return super().forward(x)
+        scale = (self.weight.detach().abs().amax((1, 2, 3)) / 127).clamp(min=1e-8)
+        zero = torch.zeros(len(scale), dtype=torch.int32)
+        weight = torch.fake_quantize_per_channel_affine(self.weight, scale, zero, 0, -127, 127)
+        return self._conv_forward(x, weight, self.bias)
+
+
 class Conv(nn.Module):
     """Convolution, optional batch norm, ReLU6; padded alike on all sides, so that no Pad node is left in the graph."""
 
@@ -37,15 +60,16 @@ class Conv(nn.Module):
     ) -> None:
         super().__init__()
         groups = inputs if depthwise else 1
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=not norm)
+        self.conv = Convolution(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=not norm)
         self.norm = nn.BatchNorm2d(outputs) if norm else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
-        return functional.relu6(self.norm(self.conv(x)))
+        y = functional.relu6(self.norm(self.conv(x)))
+        return rounded(y) if self.conv.rounding else y
 
 
-class Linear1x1(nn.Conv2d):
+class Linear1x1(Convolution):
     """A 1x1 convolution with bias and no activation."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -66,7 +90,10 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
         y: Tensor = self.project(self.depthwise(self.expand(x)))
-        return x + y if self.residual else y
+        if not self.project.rounding:
+            return x + y if self.residual else y
+        y = rounded(y)
+        return rounded(x + y) if self.residual else y
 
 
 class Backbone(nn.Module):

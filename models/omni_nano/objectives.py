@@ -96,13 +96,16 @@ def detection_loss(boxes: Tensor, logits: Tensor, centres: Tensor, truths: list[
     return {"classes": classes / scale, "boxes": 2 * regression / scale}
 
 
-def presence_loss(logits: Tensor, present: Tensor) -> Tensor:
-    """Compare each class's best cell (B, N, C) with whether it is in the picture (B, C): 1, 0, or -1 for unknown."""
+def presence_loss(logits: Tensor, present: Tensor, say: Tensor) -> Tensor:
+    """Compare each class's best cell (B, N, C) with whether it is in the picture (B, C): 1, 0, or -1 for unknown.
+
+    `say` (C,) is how much each class has to say.
+    """
     best = logits.amax(1)
     known = (present >= 0).float()
     loss = functional.binary_cross_entropy_with_logits(best, present.clamp(min=0), reduction="none")
-    # Absent classes outnumber present ones; both halves get the same say.
-    weight = known * torch.where(present > 0, 1.0, 0.1)
+    # Absent classes outnumber present ones ten to one.
+    weight = known * torch.where(present > 0, 1.0, 0.1) * say
     return (loss * weight).sum() / weight.sum().clamp(min=1.0)
 
 
