@@ -16,7 +16,7 @@ from edge_runtime.bundles.manifest import Manifest
 from scripts.stage import REPOSITORY, Stage, Workshop, sha256, versions, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 NUMBERS = ("<!-- numbers: written by scripts/bundle.py -->", "<!-- end of numbers -->")
 LIMIT_BYTES = 25_000_000
@@ -67,11 +67,12 @@ def describe(workshop: Workshop, target: Path) -> dict[str, Any]:
 
 def write_numbers(card: Path, manifest: Manifest) -> None:
     """Write sizes and numbers between the marks of the model card, so that they cannot drift from the bundle."""
-    rows = [(f"size of {name}", f"{entry.bytes / 1e6:.2f} MB") for name, entry in sorted(manifest.files.items())]
-    rows += [
-        (name, f"{value:g}" if isinstance(value, float) else str(value)) for name, value in _flat(manifest.numbers)
-    ]
-    table = "\n".join(["| what | number |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+    sizes = {f"size of {name}": f"{entry.bytes / 1e6:.2f} MB" for name, entry in sorted(manifest.files.items())}
+    groups = dict(manifest.numbers)
+    full = _flat(groups.pop("fp32", {}))
+    rows = sizes | _flat(groups.pop("int8", {})) | _flat(groups)
+    lines = [f"| {name} | {value} | {full.get(name, '')} |" for name, value in rows.items()]
+    table = "\n".join(["| what | as shipped | FP32 |", "|---|---|---|", *lines])
     text = card.read_text(encoding="utf-8")
     before, begin, rest = text.partition(NUMBERS[0])
     _, end, after = rest.partition(NUMBERS[1])
@@ -80,12 +81,12 @@ def write_numbers(card: Path, manifest: Manifest) -> None:
     write_atomically(card, f"{before}{begin}\n{table}\n{end}{after}")
 
 
-def _flat(numbers: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(numbers: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for name, value in numbers.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{above}{name} ")
-        else:
-            yield f"{above}{name}".replace("_", " "), value
+        label = f"{above}{name}".replace("_", " ")
+        found |= _flat(value, f"{label} ") if isinstance(value, dict) else {label: value}
+    return found
 
 
 def _built(done: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ CALIBRATION = {
     "classify": {"temperature": 0.05},
     "gate": {"local_threshold": 0.8, "alpha": 0.05},
 }
+NUMBERS = {"fp32": {"recall_person": 0.77}, "int8": {"recall_person": 0.75}, "text": {"cosine": 0.95}}
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def workshop(tmp_path: Path) -> Workshop:
         (made.folder(stage) / file).write_text(name, encoding="utf-8")
     for stage, name, data in (
         ("calibrate", "calibration.json", CALIBRATION),
-        ("evaluate", "evaluation.json", {"detector": {"recall_person": 0.75}}),
+        ("evaluate", "evaluation.json", NUMBERS),
         ("distil", "stage.json", {"settings": {"text": {"seed": 7}}, "outputs": {"text.pt": "ab"}}),
     ):
         made.folder(stage).mkdir(parents=True, exist_ok=True)
@@ -64,7 +65,7 @@ def test_a_bundle_vouches_for_its_files_and_says_how_it_was_built(workshop: Work
     manifest.verify()
     assert set(manifest.files) == set(bundle.FILES)
     assert manifest.detector.thresholds == {"dog": 0.4}
-    assert manifest.numbers == {"detector": {"recall_person": 0.75}}
+    assert manifest.numbers == NUMBERS
     assert manifest.built["seeds"] == {"text": 7}
     assert manifest.built["outputs"] == {"distil/text.pt": "ab"}
 
@@ -81,7 +82,8 @@ def test_the_same_parts_give_the_same_bundle_and_strays_go(workshop: Workshop) -
 def test_the_card_shows_the_numbers_of_the_bundle(workshop: Workshop) -> None:
     bundle.run(workshop)
     card = (workshop.model / "CARD.md").read_text(encoding="utf-8")
-    assert "| detector recall person | 0.75 |" in card
+    assert "| recall person | 0.75 | 0.77 |" in card
+    assert "| text cosine | 0.95 |  |" in card
     assert "old" not in card
     assert card.endswith("the end\n")
 
