@@ -168,9 +168,9 @@ class DetectionHead(nn.Module):
 
     def forward(self, maps: list[Tensor], pooled: Tensor) -> tuple[Tensor, Tensor]:
         """Return boxes (B, N, 4) as corner fractions and logits (B, N, C)."""
-        layers = zip(self.towers, self.outputs, maps, strict=True)
-        raw = torch.cat([output(tower(m)).flatten(2) for tower, output, m in layers], 2).transpose(1, 2)
-        grid = torch.cat([cells(m, stride) for m, stride in zip(maps, STRIDES, strict=True)])
+        found = [output(tower(m)) for tower, output, m in zip(self.towers, self.outputs, maps, strict=True)]
+        raw = torch.cat([f.flatten(2) for f in found], 2).transpose(1, 2)
+        grid = torch.cat([cells(f, stride) for f, stride in zip(found, STRIDES, strict=True)])
         distances = raw[..., self.classes :].float().clamp(-6.0, 6.0).exp() * grid[:, 2:]
         corners = torch.cat([grid[:, :2] - distances[..., :2], grid[:, :2] + distances[..., 2:]], -1)
         # The last cell's far corner is the picture's.
