@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # Sizes of the pictures that calibration is made for: as they are, and as small cameras give them.
 CAMERAS = (0, 160, 96)
 SQUEEZED = 96
+# A label seen in this many calibration pictures is common.
+COMMON = 30
 ALPHA = 0.05
 
 
@@ -183,9 +185,10 @@ def calibrate(workshop: Workshop) -> tuple[dict[str, Any], dict[str, Any]]:
     channel = np.broadcast_to(np.arange(len(labels)), seen.best.shape)
     presence = per_label(seen.best.ravel(), seen.present.ravel(), channel.ravel(), labels)
     sure = scaled(seen.best, channel, presence)
-    # Questions are about what might be there: every present label, and one absent label a picture.
-    asked = (seen.present == 1) | ((seen.present == 0) & (channel == np.arange(len(sure))[:, None] % len(labels)))
-    asked[:, 0] |= seen.present[:, 0] >= 0
+    # Questions are about what is common enough to be judged here: half of them about what is there.
+    common = np.nonzero((seen.present == 1).sum(0) >= COMMON)[0]
+    turn = common[np.arange(len(sure)) % len(common)][:, None]
+    asked = np.isin(channel, common) & ((seen.present == 1) | ((seen.present == 0) & (channel == turn)))
     templates, encode = recipe["classify"]["templates"], encoder(workshop)
     nouns = [functional.normalize(encode([t.format(n[0]) for t in templates]).mean(0), dim=0) for n, _ in GROUPS]
     vectors, groups = named_vectors(session, examples, int(recipe["image"]["area"]))
