@@ -11,11 +11,14 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge_runtime.types import Image
+    from edge_runtime.types import Box, Image
 
 _COLUMNS = 160
 _LEARN_S = 1.5
+_SETTLED_S = 60.0
+_NEW_VIEW_S = 5.0
 _LEAST_STEP = 10.0
+_MOST_STEP = 60.0
 _NOISE_STEPS = 6.0
 
 
@@ -40,8 +43,24 @@ class MotionGate:
         self._area = area
         self._refresh_s = refresh_s
         self._background: NDArray[np.float32] | None = None
-        self._learnt_at = 0.0
+        self._settled: NDArray[np.float32] | None = None
+        self._different: NDArray[np.bool_] | None = None
+        self._learnt_at = self._view_since = 0.0
         self._looked_at = float("-inf")
+
+    def novelty(self, box: Box) -> float:
+        """Return the share of the box that looks unlike the view of the last minutes, 0 to 1.
+
+        A chair that the model takes for a person has always been there. What is there when the view is new counts as
+        new, and so does everything after the camera was moved.
+        """
+        if self._different is None or self._learnt_at - self._view_since < _NEW_VIEW_S:
+            return 1.0
+        rows, columns = self._different.shape
+        inside = self._different[
+            int(box[1] * rows) : math.ceil(box[3] * rows), int(box[0] * columns) : math.ceil(box[2] * columns)
+        ]
+        return float(inside.mean()) if inside.size else 0.0
 
     def update(self, image: Image, at: float) -> Motion:
         """Take the picture seen at `at` (seconds) into account."""
@@ -54,18 +73,28 @@ class MotionGate:
         return Motion(area, moving, look)
 
     def _changed_area(self, small: NDArray[np.float32], at: float) -> float:
-        if self._background is None or self._background.shape != small.shape:
-            self._background, self._learnt_at, self._looked_at = small, at, float("-inf")
+        if self._background is None or self._settled is None or self._background.shape != small.shape:
+            self._background, self._settled, self._different = small, small.copy(), None
+            self._learnt_at, self._view_since, self._looked_at = at, at, float("-inf")
             return 0.0
-        difference = small - self._background
-        difference -= np.median(difference)
-        step = np.abs(difference)
-        noise = 1.4826 * float(np.median(step))
-        changed = step > max(_LEAST_STEP, _NOISE_STEPS * noise)
-        learnt = 1 - math.exp(-max(at - self._learnt_at, 0.0) / _LEARN_S)
-        self._background += np.float32(learnt) * (small - self._background)
+        changed = _unlike(small, self._background)
+        self._different = _unlike(small, self._settled)
+        passed = max(at - self._learnt_at, 0.0)
+        self._background += np.float32(1 - math.exp(-passed / _LEARN_S)) * (small - self._background)
+        self._settled += np.float32(1 - math.exp(-passed / _SETTLED_S)) * (small - self._settled)
         self._learnt_at = at
         return float(changed.mean())
+
+
+def _unlike(small: NDArray[np.float32], background: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return where a picture differs by more than its noise, whatever the light does to all of it."""
+    difference = small - background
+    difference -= np.median(difference)
+    step = np.abs(difference)
+    noise = 1.4826 * float(np.median(step))
+    # No camera is noisier than the upper bound; beyond it, it is the view that has changed.
+    unlike: NDArray[np.bool_] = step > min(max(_LEAST_STEP, _NOISE_STEPS * noise), _MOST_STEP)
+    return unlike
 
 
 def _shrink(image: Image) -> NDArray[np.float32]:

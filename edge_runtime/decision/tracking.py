@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -18,6 +18,8 @@ _MATCH = 0.2
 _OTHER_LABEL = 0.5
 _FLICKER_S = 0.6
 _SAME_THING = 0.6
+_NESTED = 0.85
+_PART = 0.2
 _BLEND = 0.5
 _UNSURE_S = 10.0
 
@@ -72,8 +74,17 @@ class Tracker:
         self._count = 0
         self.tracks: list[Track] = []
 
-    def update(self, at: float, sure: Sequence[Detection], unsure: Sequence[Detection] = ()) -> TrackChanges:
-        """Take the boxes of the picture at `at` (seconds) into account; only `sure` ones start a track."""
+    def update(
+        self,
+        at: float,
+        sure: Sequence[Detection],
+        unsure: Sequence[Detection] = (),
+        may_start: Callable[[Box], bool] = lambda _: True,
+    ) -> TrackChanges:
+        """Take the boxes of the picture at `at` (seconds) into account.
+
+        Only `sure` ones start a track, and of these only where `may_start` agrees.
+        """
         before = {track.number for track in self.tracks if track.confirmed}
         left, unmatched = self._associate(at, self.tracks, sure)
         for track in self.tracks:
@@ -84,7 +95,7 @@ class Tracker:
         for track in left:
             track.misses += 1
         for detection in sorted(unmatched, key=lambda found: -found.score):
-            if not self._seen_already(at, detection):
+            if may_start(detection.box) and not self._seen_already(at, detection):
                 self._start(at, detection)
         gone = [track for track in left if self._is_lost(track, at)]
         self.tracks = [track for track in self.tracks if track not in gone]
@@ -135,9 +146,20 @@ class Tracker:
         track.confirmed = track.confirmed or track.hits >= self._confirm_frames
 
     def _seen_already(self, at: float, found: Detection) -> bool:
-        """Return whether this box is a second opinion on a thing that has a track: a cat is not also a dog."""
-        boxes = [track.box for track in self.tracks if track.last_at == at]
-        return bool(boxes) and float(_shared(np.array(boxes), np.array([found.box])).max()) > _SAME_THING
+        """Return whether this box is a second opinion on a thing that has a track.
+
+        A cat is not also a dog, and a person's head, or a person with the wall around, is not another person.
+        """
+        box = np.array([found.box])
+        for track in self.tracks:
+            if track.last_at == at:
+                other = np.array([track.box])
+                shared, sizes = float(_shared(box, other)[0, 0]), (float(_sizes(box)[0]), float(_sizes(other)[0]))
+                covered = shared / (1 + shared) * sum(sizes) / min(sizes)
+                nested = found.label == track.label and covered > _NESTED and min(sizes) > _PART * max(sizes)
+                if shared > _SAME_THING or nested:
+                    return True
+        return False
 
     def _start(self, at: float, found: Detection) -> None:
         self._count += 1

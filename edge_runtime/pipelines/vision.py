@@ -22,6 +22,7 @@ MOTION_REST_S = 5.0
 COUNT_SETTLE_S = 0.5
 UPDATE_EVERY_S = 5.0
 MOVED = 0.05
+NOVEL = 0.3
 WATCH_EVERY_S = 1.0
 
 
@@ -71,7 +72,7 @@ class VisionPipeline:
         look = self._eyes.look(frame.image)
         self.last = Observation(frame.source, frame.at, tuple(look.detections), look.embedding)
         self._scene.observe(self.last, frame, look.presence)
-        changes = self._tracker.update(frame.at, look.detections, look.unsure)
+        changes = self._tracker.update(frame.at, look.detections, look.unsure, self._is_new)
         events += self._track_events(frame, changes.new, changes.seen)
         events += [self._object_event("end", frame.source, frame.at, track) for track in changes.ended]
         crossings = self._zones.update(frame.at, (*changes.new, *changes.seen), changes.ended)
@@ -86,6 +87,9 @@ class VisionPipeline:
         left = self._zones.update(at, (), ended)
         events += [Event(one.kind, source, at, self._crossing_data(one)) for one in left]
         return [*events, *self._count_events(source, at, ended=True)]
+
+    def _is_new(self, box: Box) -> bool:
+        return self._gate.novelty(box) >= NOVEL
 
     def _motion_events(self, frame: Frame, *, moving: bool) -> Iterator[Event]:
         """Motion is told at once and taken back only after a rest."""

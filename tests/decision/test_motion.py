@@ -38,6 +38,7 @@ def with_box(size: int) -> NDArray[np.float64]:
         pytest.param(lambda: with_box(60), True, id="a-person-far-away"),
         pytest.param(lambda: with_box(60) + random.normal(0, 6, SCENE.shape), True, id="a-person-in-noise"),
         pytest.param(lambda: with_box(8), False, id="an-insect"),
+        pytest.param(lambda: SCENE[:, ::-1], True, id="the-camera-was-turned"),
     ],
 )
 def test_gate_tells_motion_from_noise(change: Callable[[], NDArray[np.float64]], moving: bool) -> None:
@@ -67,3 +68,36 @@ def test_gate_begins_anew_when_the_picture_size_changes() -> None:
     gate.update(picture(SCENE), 0.0)
     assert gate.update(picture(SCENE[:, :480]), 1.0).look
     assert not gate.update(picture(SCENE[:, :480]), 2.0).look
+
+
+BOX = (200 / 640, 100 / 360, 260 / 640, 160 / 360)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "last", "least", "most"),
+    [
+        pytest.param(1, lambda: SCENE, 1.0, 1.0, id="all-is-new-in-a-new-view"),
+        pytest.param(20, lambda: SCENE, 0.0, 0.0, id="what-was-always-there-is-not"),
+        pytest.param(20, lambda: SCENE + random.normal(0, 6, SCENE.shape), 0.0, 0.05, id="nor-is-noise"),
+        pytest.param(20, lambda: with_box(60), 0.8, 1.0, id="somebody-who-came-is"),
+        pytest.param(20, lambda: with_box(20), 0.05, 0.2, id="a-part-of-the-box-counts-as-a-part"),
+        pytest.param(20, lambda: SCENE[:, ::-1], 0.15, 1.0, id="after-the-camera-was-turned-much-is"),
+    ],
+)
+def test_novelty_is_the_share_of_a_box_that_was_not_there(
+    seconds: int, last: Callable[[], NDArray[np.float64]], least: float, most: float
+) -> None:
+    gate = MotionGate(area=0.002, refresh_s=1e9)
+    for tick in range(seconds * 6):
+        gate.update(picture(SCENE), tick / 6)
+    gate.update(picture(last()), float(seconds))
+    assert least <= gate.novelty(BOX) <= most
+
+
+def test_somebody_who_stands_still_stays_new_for_a_while() -> None:
+    gate = MotionGate(area=0.002, refresh_s=1e9)
+    for tick in range(60):
+        gate.update(picture(SCENE), tick / 6)
+    for tick in range(60, 60 + 30 * 6):
+        gate.update(picture(with_box(60)), tick / 6)
+    assert gate.novelty(BOX) > 0.8
