@@ -83,19 +83,21 @@ class Tracker:
     ) -> TrackChanges:
         """Take the boxes of the picture at `at` (seconds) into account.
 
-        Only `sure` ones start a track, and of these only where `may_start` agrees.
+        Only `sure` ones start a track and lead to its being reported, and of these only where `may_start` agrees.
         """
         before = {track.number for track in self.tracks if track.confirmed}
-        left, unmatched = self._associate(at, self.tracks, sure)
+        left, rest = self._associate(at, [track for track in self.tracks if track.confirmed], sure)
+        fresh = [found for found in rest if may_start(found.box)]
+        tentative, unmatched = self._associate(at, [track for track in self.tracks if not track.confirmed], fresh)
         for track in self.tracks:
             track.sure_at = track.last_at if track.last_at == at else track.sure_at
         # Unsure boxes bridge a bad moment; a thing that is never sure again was a shadow, or is one now.
         bridged = [track for track in left if at - track.sure_at < _UNSURE_S]
-        left = [track for track in left if track not in bridged] + self._associate(at, bridged, unsure)[0]
+        left = [track for track in left if track not in bridged] + self._associate(at, bridged, unsure)[0] + tentative
         for track in left:
             track.misses += 1
         for detection in sorted(unmatched, key=lambda found: -found.score):
-            if may_start(detection.box) and not self._seen_already(at, detection):
+            if not self._seen_already(at, detection):
                 self._start(at, detection)
         gone = [track for track in left if self._is_lost(track, at)]
         self.tracks = [track for track in self.tracks if track not in gone]
