@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from edge_runtime.types import Image
 
 STRIDE = 32
-LARGEST_MAGNIFICATION = 4.0
+LARGEST_MAGNIFICATION = 6.0
 
 
 def tensor_size(height: int, width: int, area: int) -> tuple[int, int]:
     """Return the rows and columns, multiples of 32, that show a picture in about `area` pixels and its own aspect.
 
-    A picture is magnified at most four times a side: beyond that there is nothing to see, only time to lose.
+    A picture is magnified at most six times a side: beyond that there is nothing to see, only time to lose.
     """
     area = min(area, round(height * width * LARGEST_MAGNIFICATION**2))
     scale = math.sqrt(area / (height * width))

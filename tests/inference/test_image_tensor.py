@@ -16,7 +16,7 @@ AREA = 256 * 256
         pytest.param(1920, 1080, (352, 192), id="a phone stays upright"),
         pytest.param(480, 640, (224, 288), id="a four to three camera"),
         pytest.param(96, 96, (256, 256), id="a small picture is magnified"),
-        pytest.param(32, 32, (128, 128), id="a tiny picture is magnified four times and no more"),
+        pytest.param(32, 32, (192, 192), id="a tiny picture is magnified six times and no more"),
         pytest.param(4, 4, (64, 64), id="a speck still fills the smallest tensor"),
         pytest.param(2, 4000, (64, 1024), id="a strip is squeezed into the same cost"),
     ],
