@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 _COLUMNS = 160
 _LEARN_S = 1.5
 _SETTLED_S = 60.0
-_NEW_VIEW_S = 5.0
+_NEW_VIEW_S = 2.0
+_NEW_VIEW_PICTURES = 6
 _LEAST_STEP = 10.0
 _MOST_STEP = 60.0
 _NOISE_STEPS = 6.0
@@ -46,6 +47,7 @@ class MotionGate:
         self._settled: NDArray[np.float32] | None = None
         self._different: NDArray[np.bool_] | None = None
         self._learnt_at = self._view_since = 0.0
+        self._pictures = 0
         self._looked_at = float("-inf")
 
     def novelty(self, box: Box) -> float:
@@ -54,7 +56,8 @@ class MotionGate:
         A chair that the model takes for a person has always been there. What is there when the view is new counts as
         new, and so does everything after the camera was moved.
         """
-        if self._different is None or self._learnt_at - self._view_since < _NEW_VIEW_S:
+        new_view = self._pictures < _NEW_VIEW_PICTURES or self._learnt_at - self._view_since < _NEW_VIEW_S
+        if self._different is None or new_view:
             return 1.0
         rows, columns = self._different.shape
         inside = self._different[
@@ -76,6 +79,7 @@ class MotionGate:
         if self._background is None or self._settled is None or self._background.shape != small.shape:
             self._background, self._settled, self._different = small, small.copy(), None
             self._learnt_at, self._view_since, self._looked_at = at, at, float("-inf")
+            self._pictures = 1
             return 0.0
         changed = _unlike(small, self._background)
         self._different = _unlike(small, self._settled)
@@ -83,6 +87,7 @@ class MotionGate:
         self._background += np.float32(1 - math.exp(-passed / _LEARN_S)) * (small - self._background)
         self._settled += np.float32(1 - math.exp(-passed / _SETTLED_S)) * (small - self._settled)
         self._learnt_at = at
+        self._pictures += 1
         return float(changed.mean())
 
 
