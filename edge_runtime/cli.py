@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,7 +65,9 @@ def run(
         if not settings.cameras and not settings.microphones:
             raise InputError("nothing to watch or hear; name a SOURCE, use --demo, or list cameras in --config FILE")
         logging.getLogger("edge_runtime").setLevel(settings.log_level.upper())
-        show: Callable[[str], None] = print if as_json else Console(highlight=False, markup=False, soft_wrap=True).print
+        in_words = Console(highlight=False, markup=False, soft_wrap=True).print
+        # Whoever reads the other end of a pipe wants an event when it happens.
+        show: Callable[[str], None] = partial(print, flush=True) if as_json else in_words
         watched = as_json or demo or once or sys.stdout.isatty()
         box = app.App(settings, once=once, console=app.console(show, as_json=as_json) if watched else None)
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -35,8 +35,8 @@ class ChildProgram:
         pipe_bytes: int = 2**18,
     ) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own program
-            # -P: a json.py in the current folder is not ours.
-            [sys.executable, "-P", "-m", program],
+            # -P: a json.py in the current folder is not ours. -u: what FFmpeg says must not stay in C's buffer.
+            [sys.executable, "-P", "-u", "-m", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
