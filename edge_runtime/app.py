@@ -96,14 +96,12 @@ class App:
             "memory_mb": round(psutil.Process().memory_info().rss / 2**20),
         }
 
-    def save_last_look(self, path: Path) -> bool:
-        """Write the last frame that a camera's model saw, boxes drawn in; return whether there was one."""
-        looks = self._scene.looks(float("inf"), float("inf"))
-        for look in looks:
-            if look.frame is not None:
-                save_picture(path, annotate(look.frame, look.observation))
-                return True
-        return False
+    def save_last_found(self, path: Path) -> bool:
+        """Write the last frame in which something was found, boxes drawn in; return whether there was one."""
+        if self.house.last_found is None:
+            return False
+        save_picture(path, annotate(*self.house.last_found))
+        return True
 
     def _view(self, camera: CameraSettings, models: Models) -> VisionPipeline:
         vision, known = self._settings.vision, models.manifest.detector.labels

@@ -35,7 +35,7 @@ cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-LAST_LOOK = Path("run-output/last-frame.jpg")
+LAST_FOUND = Path("run-output/last-frame.jpg")
 
 Paths = Annotated[list[str], typer.Argument(metavar="PATH...", help="Files; - reads names from standard input.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
@@ -74,8 +74,8 @@ def run(
             signal.signal(number, lambda *_: box.runtime.stop())
         status = box.runtime.run()
         summary = box.summary()
-        if demo and box.save_last_look(LAST_LOOK):
-            summary["picture"] = str(LAST_LOOK)
+        if demo and box.save_last_found(LAST_FOUND):
+            summary["picture"] = str(LAST_FOUND)
     if as_json:
         summary = {"summary": summary}
     output.emit(summary, as_json=as_json, words=output.summary_words)

@@ -16,7 +16,7 @@ from edge_runtime.channels import Latest
 from edge_runtime.errors import EdgeError
 from edge_runtime.runtime import ONLINE, Stage, Worker
 from edge_runtime.sources.health import PictureHealth, SoundHealth
-from edge_runtime.types import Answer, AudioChunk, Event, Frame, Question
+from edge_runtime.types import Answer, AudioChunk, Event, Frame, Observation, Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,6 +47,7 @@ class House:
         self.counts: Counter[str] = Counter()
         self.latencies_s: deque[float] = deque(maxlen=10_000)
         self.first_detection_at: float | None = None
+        self.last_found: tuple[Frame, Observation] | None = None
         self._answerer = answerer
         self._metrics = metrics
         self._latest: Latest[tuple[Frame, float]] = Latest()
@@ -159,7 +160,7 @@ class House:
             for event in view.step(frame):
                 self.publish(event)
             last[frame.source] = frame.at
-            self._count_look(view, looks)
+            self._count_look(view, looks, frame)
             self.latencies_s.append(time.monotonic() - put_at)
             self._metrics.frame_seconds.observe(self.latencies_s[-1])
             self._metrics.frames_dropped.set(self._latest.dropped)
@@ -167,13 +168,16 @@ class House:
             for event in self._views[name].finish(name, at):
                 self.publish(event)
 
-    def _count_look(self, view: VisionPipeline, looks_before: int) -> None:
+    def _count_look(self, view: VisionPipeline, looks_before: int, frame: Frame) -> None:
         if view.looks == looks_before or view.last is None:
             return
         self._metrics.looks.labels(view.last.source).inc()
         self.counts["looks"] += 1
         self.counts["detections"] += len(view.last.detections)
-        if view.last.detections and self.first_detection_at is None:
+        if not view.last.detections:
+            return
+        self.last_found = (frame, view.last)
+        if self.first_detection_at is None:
             self.first_detection_at = time.monotonic()
 
     def _take(self, understood: Sequence[Event | Question]) -> None:
