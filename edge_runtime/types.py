@@ -23,7 +23,6 @@ Box: TypeAlias = tuple[float, float, float, float]
 """x0, y0, x1, y1 as fractions of the picture's width and height, 0 to 1."""
 
 SAMPLE_RATE_HZ = 16_000
-EMBEDDING_SIZE = 384
 
 
 @dataclass(frozen=True, slots=True)
