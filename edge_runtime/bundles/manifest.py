@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge_runtime.errors import BundleError
 
@@ -37,29 +37,89 @@ class FileEntry(Part):
 
 
 class ImagePart(Part):
-    """The picture tower and detector: pictures are resized to `area` pixels, sides multiples of `stride`."""
+    """A picture model and how a picture becomes its input.
+
+    Attributes:
+        file: the ONNX file.
+        input: name of the input, float32 (1, 3, rows, columns).
+        fit: "area" keeps the aspect with about `area` pixels and sides that are multiples of `stride`; "stretch" gives
+            exactly `size`; "letterbox" keeps the aspect inside `size`, top left or centred, the rest filled with `pad`;
+            "crop" makes the shorter side `shorter` and cuts `size` out of the middle.
+        size: rows and columns, for all but "area".
+        mean, std: per channel in units of 0 to 255; the input is (pixel - mean) / std.
+        order: of the channels.
+        embedding: name of the output with the picture's vector, if there is one.
+    """
 
     file: str
-    area: int
-    stride: int
+    input: str = "image"
+    fit: Literal["area", "stretch", "letterbox", "crop"] = "area"
+    area: int | None = None
+    stride: int | None = None
+    size: tuple[int, int] | None = None
+    shorter: int | None = None
+    centred: bool = False
+    pad: int = 114
+    interpolation: Literal["auto", "bilinear", "bicubic"] = "auto"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    order: Literal["rgb", "bgr"] = "rgb"
+    embedding: str | None = "embedding"
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        needed = {"area": (self.area, self.stride), "crop": (self.size, self.shorter)}.get(self.fit, (self.size,))
+        if None in needed:
+            keys = {"area": "area and stride", "crop": "size and shorter"}.get(self.fit, "size")
+            raise ValueError(f"fit {self.fit!r} needs {keys}")
+        return self
 
 
 class TextPart(Part):
-    """The text tower: its model, its tokenizer, and the longest sentence in tokens."""
+    """A text model: its tokenizer, the longest sentence in tokens, and the names of its inputs and output.
+
+    Attributes:
+        mask: name of the attention mask's input, or None where the model has none.
+        pad_id: token that fills shorter sentences.
+        pad_to: every sentence is filled up to this many tokens (CLIP and SigLIP learned so), or None.
+        lowercase: put texts into lower case first.
+    """
 
     file: str
     tokenizer: str
     max_tokens: int
+    input: str = "input_ids"
+    mask: str | None = "attention_mask"
+    embedding: str = "embedding"
+    pad_id: int = 0
+    pad_to: int | None = None
+    lowercase: bool = False
 
 
 class DetectorPart(Part):
-    """What the detector knows: labels in channel order, the rest by label."""
+    """What the detector knows: labels in channel order, the rest by label.
+
+    Attributes:
+        layout: how boxes and scores lie in the outputs: "omni" (corner fractions and logits, calibrated here), "yolox"
+            (cells x (box, objectness, classes), undecoded or decoded), "yolov8" ((box, classes) x cells, decoded).
+        calibration: logistic, for boxes after the first of their label; empty for scores that are taken as they are.
+        presence: logistic, for a label's best box: is there one at all?
+    """
 
     labels: tuple[str, ...]
+    layout: Literal["omni", "yolox", "yolov8"] = "omni"
     thresholds: dict[str, float]
-    calibration: dict[str, Scale]
-    presence: dict[str, Scale]
+    calibration: dict[str, Scale] = {}
+    presence: dict[str, Scale] = {}
     nms_iou: float
+
+
+class LabelsPart(Part):
+    """A picture classifier with fixed labels: the output with its logits, and their temperature."""
+
+    labels: tuple[str, ...]
+    output: str = "logits"
+    temperature: float = Field(default=1.0, gt=0)
 
 
 class ClassifyPart(Part):
@@ -67,6 +127,29 @@ class ClassifyPart(Part):
 
     temperature: float = Field(gt=0)
     templates: tuple[str, ...] = Field(min_length=1)
+
+
+class SpeechPart(Part):
+    """A speech recogniser of two files: the encoder hears, the decoder writes token by token.
+
+    Attributes:
+        features: "log_mel" (Whisper: `mels` bands over `seconds` of sound) or "waveform" (Moonshine).
+        prompt: token ids that the transcript begins with; the first starts the decoder.
+        end_id: token that ends it.
+        suppress: token ids never written.
+    """
+
+    encoder: str
+    decoder: str
+    tokenizer: str
+    features: Literal["log_mel", "waveform"]
+    sample_rate: int = 16000
+    mels: int | None = None
+    seconds: float | None = None
+    prompt: tuple[int, ...] = Field(min_length=1)
+    end_id: int
+    suppress: tuple[int, ...] = ()
+    max_tokens: int
 
 
 class GatePart(Part):
@@ -86,12 +169,14 @@ class Manifest(Part):
     created: str
     license: str
     files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")], FileEntry]
-    embedding_size: int
-    image: ImagePart
-    text: TextPart
-    detector: DetectorPart
-    classify: ClassifyPart
-    gate: GatePart
+    embedding_size: int | None = None
+    image: ImagePart | None = None
+    text: TextPart | None = None
+    detector: DetectorPart | None = None
+    labels: LabelsPart | None = None
+    classify: ClassifyPart | None = None
+    speech: SpeechPart | None = None
+    gate: GatePart | None = None
     numbers: dict[str, Any]
     teachers: tuple[str, ...]
     sources: tuple[str, ...]
