@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_runtime.bundles.manifest import Manifest, default_bundle
+from edge_runtime.bundles.manifest import ImagePart, Manifest, default_bundle
 from edge_runtime.inference.detector import ObjectDetector
-from edge_runtime.inference.preprocess import tensor_size
+from edge_runtime.inference.preprocess import input_size
 from edge_runtime.inference.session import OnnxSession
 
 if TYPE_CHECKING:
@@ -38,9 +38,10 @@ def random_feeds(session: OnnxSession, size: tuple[int, int]) -> Mapping[str, An
 def rivals(arguments: argparse.Namespace, manifest: Manifest) -> dict[str, Callable[[], object]]:
     """Return what is timed, by name; models that are not there are left out."""
     height, width = arguments.size
-    size = tensor_size(height, width, manifest.image.area)
+    image = manifest.part(ImagePart)
+    size = input_size(image, height, width)
     paths = {
-        "omni-nano INT8": manifest.path(manifest.image.file),
+        "omni-nano INT8": manifest.path(image.file),
         "omni-nano FP32": arguments.fp32,
         "yolox-nano FP32": arguments.yolox,
     }
@@ -51,7 +52,7 @@ def rivals(arguments: argparse.Namespace, manifest: Manifest) -> dict[str, Calla
             continue
         session = OnnxSession(path, threads=arguments.threads)
         found[name] = functools.partial(session.run, random_feeds(session, size))
-    eyes = ObjectDetector(OnnxSession(manifest.path(manifest.image.file), threads=arguments.threads), manifest)
+    eyes = ObjectDetector(OnnxSession(manifest.path(image.file), threads=arguments.threads), manifest)
     frame = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
     found["look at a frame, all in"] = lambda: eyes.look(frame)
     return found
@@ -102,7 +103,7 @@ def main() -> None:
         "milliseconds_median": {name: round(statistics.median(values), 2) for name, values in times.items()},
         "int8_over_yolox": ratio(times, "omni-nano INT8", "yolox-nano FP32"),
         "int8_over_fp32": ratio(times, "omni-nano INT8", "omni-nano FP32"),
-        "image_model_bytes": manifest.files[manifest.image.file].bytes,
+        "image_model_bytes": manifest.files[manifest.part(ImagePart).file].bytes,
     }
     for name, value in report["milliseconds"].items():
         print(f"{name:26} {value:8.2f} ms, median {report['milliseconds_median'][name]:8.2f} ms")

@@ -76,7 +76,7 @@ class App:
             if voice:
                 self.house.add_microphone(ear, voice(), paced=ear.live or microphone.realtime)
         if self._mqtt:
-            self._open_mqtt(self._mqtt, models.manifest.detector.labels)
+            self._open_mqtt(self._mqtt, models.labels)
 
     def summary(self) -> dict[str, Any]:
         """Return what was done since the start, in the order in which a person wants to know it."""
@@ -104,7 +104,7 @@ class App:
         return True
 
     def _view(self, camera: CameraSettings, models: Models) -> VisionPipeline:
-        vision, known = self._settings.vision, models.manifest.detector.labels
+        vision, known = self._settings.vision, models.labels
         for labels in (*(zone.labels for zone in camera.zones), *(line.labels for line in camera.lines)):
             check_labels(f"camera {camera.name}", labels, known)
         zones = [Zone(zone.name, zone.polygon, zone.labels, zone.dwell_s, zone.cooldown_s) for zone in camera.zones]

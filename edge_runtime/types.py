@@ -17,7 +17,7 @@ Image: TypeAlias = NDArray[np.uint8]
 """RGB picture, uint8, shape (height, width, 3)."""
 
 Vector: TypeAlias = NDArray[np.float32]
-"""Embedding in the joint space, float32, shape (384,), unit length."""
+"""Embedding in the bundle's joint space, float32, shape (d,), unit length; omni-nano's d is 384."""
 
 Box: TypeAlias = tuple[float, float, float, float]
 """x0, y0, x1, y1 as fractions of the picture's width and height, 0 to 1."""
@@ -45,7 +45,11 @@ class AudioChunk:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One object in a picture; `score` is a calibrated probability."""
+    """One object in a picture.
+
+    `score` is a calibrated probability: of the best box of a label, that the picture shows one at all; of each further
+    box, that it is another one.
+    """
 
     label: str
     score: float
@@ -57,13 +61,14 @@ class Look:
     """What one pass of the model over one picture found.
 
     `detections` reached their labels' thresholds, `unsure` did not but may keep a known track alive, and `presence`
-    is the calibrated probability per label that the picture holds at least one.
+    is the calibrated probability per label that the picture holds at least one. A model that detects alone gives no
+    embedding.
     """
 
     detections: tuple[Detection, ...]
     unsure: tuple[Detection, ...]
     presence: Mapping[str, float]
-    embedding: Vector
+    embedding: Vector | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,12 +48,24 @@ def embedding(models: Models, *, pictures: bool) -> Callable[[str], Record]:
 
 
 def classifying(models: Models, labels: Sequence[str], template: str | None) -> Callable[[str], Record]:
-    """Return what chooses the best of `labels` for a picture file."""
+    """Return what chooses the best of `labels` for a picture file.
+
+    A bundle with fixed labels chooses among those of them that are given, or all when none are.
+
+    Raises:
+        InputError: the bundle has fixed labels and a template is given, which it cannot use.
+    """
     templates = [template] if template else []
+    fixed = models.manifest.labels is not None and (models.manifest.classify is None or not labels)
+    if fixed and templates:
+        raise InputError(f"template {template!r} has no use: bundle {models.manifest.name} has fixed labels")
 
     def classify(path: str) -> Record:
-        vector = models.embedder.embed_image(read_picture(Path(path)))
-        scores = models.embedder.classify(vector, labels, templates)
+        picture = read_picture(Path(path))
+        if fixed:
+            scores = models.classifier.classify(picture, labels)
+        else:
+            scores = models.embedder.classify(models.embedder.embed_image(picture), labels, templates)
         best = max(scores, key=lambda label: scores[label])
         return {"label": best, "scores": {label: round(score, 5) for label, score in scores.items()}}
 
@@ -80,6 +92,11 @@ def _lines(path: str) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"list of labels {path!r} cannot be read ({error}); give a text file, one a line") from None
     return [line.strip() for line in lines if line.strip()]
+
+
+def transcribing(models: Models) -> Callable[[str], Record]:
+    """Return what writes down the speech in a sound file, with the bundle's own recogniser."""
+    return lambda path: {"text": models.transcriber.transcribe(read_sound(Path(path)))}
 
 
 def commanding(settings: Settings) -> Callable[[str], Record]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -14,8 +14,10 @@ from edge_runtime.errors import BundleError
 _PACKAGED = Path(__file__).resolve().parent / "omni_nano"
 _SOURCE_TREE = Path(__file__).resolve().parents[2] / "models" / "omni_nano" / "bundle"
 
-Scale = tuple[float, float]
+Scale = tuple[Annotated[float, Field(gt=0)], float]
 """A logistic calibration: probability = sigmoid(scale * logit + bias)."""
+
+P = TypeVar("P", bound="Part")
 
 
 def default_bundle() -> Path:
@@ -46,8 +48,10 @@ class ImagePart(Part):
             exactly `size`; "letterbox" keeps the aspect inside `size`, top left or centred, the rest filled with `pad`;
             "crop" makes the shorter side `shorter` and cuts `size` out of the middle.
         size: rows and columns, for all but "area".
-        mean, std: per channel in units of 0 to 255; the input is (pixel - mean) / std.
-        order: of the channels.
+        interpolation: "bilinear" and "bicubic" widen their filter where the picture shrinks, as Pillow does; "auto"
+            is faster: it averages whole areas where the picture shrinks and blends where it grows.
+        mean, std: per channel of the input in units of 0 to 255; the input is (pixel - mean) / std.
+        order: of the input's channels.
         embedding: name of the output with the picture's vector, if there is one.
     """
 
@@ -102,16 +106,27 @@ class DetectorPart(Part):
     Attributes:
         layout: how boxes and scores lie in the outputs: "omni" (corner fractions and logits, calibrated here), "yolox"
             (cells x (box, objectness, classes), undecoded or decoded), "yolov8" ((box, classes) x cells, decoded).
+        output: name of the output of a YOLO layout; the model's only one when not given.
+        decoded: "yolox" alone: boxes come in pixels, not as steps from their cells.
         calibration: logistic, for boxes after the first of their label; empty for scores that are taken as they are.
-        presence: logistic, for a label's best box: is there one at all?
+        presence: logistic, for a label's best box: is there one at all? Where it is missing, `calibration` counts.
     """
 
     labels: tuple[str, ...]
     layout: Literal["omni", "yolox", "yolov8"] = "omni"
+    output: str | None = None
+    decoded: bool = False
     thresholds: dict[str, float]
     calibration: dict[str, Scale] = {}
     presence: dict[str, Scale] = {}
     nms_iou: float
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        without = [label for label in self.labels if label not in self.thresholds]
+        if without:
+            raise ValueError(f"label {without[0]!r} has no threshold")
+        return self
 
 
 class LabelsPart(Part):
@@ -133,23 +148,33 @@ class SpeechPart(Part):
     """A speech recogniser of two files: the encoder hears, the decoder writes token by token.
 
     Attributes:
+        encoder: `input_features` (1, mels, frames) or `input_values` (1, samples) in, `last_hidden_state` out.
+        decoder: `input_ids` (1, n) and `encoder_hidden_states` in, `logits` (1, n, vocabulary) out.
         features: "log_mel" (Whisper: `mels` bands over `seconds` of sound) or "waveform" (Moonshine).
+        seconds: the longest sound in one go; "log_mel" fills shorter ones up to it.
         prompt: token ids that the transcript begins with; the first starts the decoder.
         end_id: token that ends it.
         suppress: token ids never written.
+        max_tokens: the longest transcript of one go, `prompt` counted.
     """
 
     encoder: str
     decoder: str
     tokenizer: str
     features: Literal["log_mel", "waveform"]
-    sample_rate: int = 16000
+    sample_rate: Literal[16000] = 16000
     mels: int | None = None
     seconds: float | None = None
     prompt: tuple[int, ...] = Field(min_length=1)
     end_id: int
     suppress: tuple[int, ...] = ()
     max_tokens: int
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.features == "log_mel" and None in (self.mels, self.seconds):
+            raise ValueError("features 'log_mel' need mels and seconds")
+        return self
 
 
 class GatePart(Part):
@@ -159,8 +184,19 @@ class GatePart(Part):
     alpha: float
 
 
+_PARTS = {
+    ImagePart: "picture model",
+    TextPart: "text model",
+    DetectorPart: "object detector",
+    LabelsPart: "list of fixed labels",
+    ClassifyPart: "zero-shot labels",
+    SpeechPart: "speech recogniser",
+    GatePart: "local threshold",
+}
+
+
 class Manifest(Part):
-    """A bundle: `load` reads it, `verify` checks every file, `path` finds one."""
+    """A bundle: `load` reads it, `verify` checks every file, `path` finds one, `part` says what it can do."""
 
     folder: Path = Field(exclude=True)
     format: Literal[1]
@@ -226,3 +262,24 @@ class Manifest(Part):
         if name not in self.files:
             raise BundleError(f"bundle {self.folder}: {name} is not listed in the manifest; reinstall the bundle")
         return self.folder / name
+
+    def part(self, kind: type[P]) -> P:
+        """Return the bundle's part of one kind, such as `part(DetectorPart)`.
+
+        Raises:
+            BundleError: it has none.
+        """
+        for value in self._parts():
+            if isinstance(value, kind):
+                return value
+        raise self.lacks(_PARTS[kind])
+
+    def lacks(self, what: str) -> BundleError:
+        """Return the error that names the bundle, what it lacks, what it has, and what to do."""
+        have = ", ".join(_PARTS[type(part)] for part in self._parts()) or "nothing"
+        advice = "name another with --bundle or in vision.bundle"
+        return BundleError(f"bundle {self.name} ({self.folder}) has no {what}; it has: {have}; {advice}")
+
+    def _parts(self) -> list[Part]:
+        found = (self.image, self.text, self.detector, self.labels, self.classify, self.speech, self.gate)
+        return [part for part in found if part is not None]

@@ -6,16 +6,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tokenizers import Tokenizer
 
-from edge_runtime.errors import BundleError, InputError
-from edge_runtime.inference.preprocess import image_tensor, token_ids
+from edge_runtime.bundles.manifest import ClassifyPart, ImagePart, TextPart
+from edge_runtime.errors import InputError
+from edge_runtime.inference.preprocess import model_input, read_tokenizer, token_ids
 from edge_runtime.inference.session import OnnxSession
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+    from tokenizers import Tokenizer
 
     from edge_runtime.bundles.manifest import Manifest
     from edge_runtime.types import Image, Vector
@@ -24,15 +25,15 @@ BATCH = 32
 
 
 class Embedder:
-    """Omni-nano's towers; the text tower is loaded when the first sentence comes.
+    """A bundle's towers, or the one that it has; each is loaded when it is first needed.
 
     Args:
         manifest: of the bundle.
-        image: the session of the bundle's picture model, shared with the detector.
+        image: loads the session of the bundle's picture model, shared with the detector.
         threads: processor threads of one run.
     """
 
-    def __init__(self, manifest: Manifest, image: OnnxSession, *, threads: int = 2) -> None:
+    def __init__(self, manifest: Manifest, image: Callable[[], OnnxSession], *, threads: int = 2) -> None:
         self._manifest = manifest
         self._image = image
         self._threads = threads
@@ -40,20 +41,38 @@ class Embedder:
         self._label_vectors = lru_cache(maxsize=16)(self._embed_labels)
 
     def embed_image(self, image: Image) -> Vector:
-        """Return the unit vector of a picture, shape (384,)."""
-        outputs = self._image.run({"image": image_tensor(image, self._manifest.image.area)})
-        vector: Vector = outputs["embedding"][0]
+        """Return the unit vector of a picture, shape (d,); omni-nano's d is 384.
+
+        Raises:
+            BundleError: the bundle has no model that embeds pictures.
+        """
+        part = self._manifest.part(ImagePart)
+        if part.embedding is None:
+            raise self._manifest.lacks("picture embedding")
+        tensor, _ = model_input(image, part)
+        vector: Vector = _unit(self._image().run({part.input: tensor})[part.embedding])[0]
         return vector
 
     def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return the unit vectors of sentences, shape (n, 384)."""
-        tokenizer, session = self._text or self._load_text()
-        found = np.empty((len(texts), self._manifest.embedding_size), np.float32)
+        """Return the unit vectors of sentences, shape (n, d).
+
+        Raises:
+            BundleError: the bundle has no model that embeds sentences.
+        """
+        part = self._manifest.part(TextPart)
+        tokenizer, session = self._text or self._load_text(part)
+        # Sentences of a length share a batch, so that little of it is padding.
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        parts = []
         for start in range(0, len(order), BATCH):
-            rows = order[start : start + BATCH]
-            ids, mask = token_ids(tokenizer, [texts[row] for row in rows], self._manifest.text.max_tokens)
-            found[rows] = session.run({"input_ids": ids, "attention_mask": mask})["embedding"]
+            batch = [texts[row] for row in order[start : start + BATCH]]
+            batch = [text.lower() for text in batch] if part.lowercase else batch
+            ids, mask = token_ids(tokenizer, batch, part.max_tokens, pad_id=part.pad_id, pad_to=part.pad_to)
+            feeds = {part.input: ids} if part.mask is None else {part.input: ids, part.mask: mask}
+            parts.append(_unit(session.run(feeds)[part.embedding]))
+        if not parts:
+            return np.empty((0, self._manifest.embedding_size or 0), np.float32)
+        found: NDArray[np.float32] = np.concatenate(parts)[np.argsort(order)]
         return found
 
     def classify(self, vector: Vector, labels: Sequence[str], templates: Sequence[str] = ()) -> dict[str, float]:
@@ -63,29 +82,30 @@ class Embedder:
 
         Raises:
             InputError: there are no labels, a label is empty or twice there, or a template has no {}.
+            BundleError: the bundle cannot choose among any words.
         """
-        chosen = tuple(templates) or self._manifest.classify.templates
+        part = self._manifest.part(ClassifyPart)
+        chosen = tuple(templates) or part.templates
         _check(labels, chosen)
-        logits = self._label_vectors(tuple(labels), chosen) @ vector / self._manifest.classify.temperature
+        logits = self._label_vectors(tuple(labels), chosen) @ vector / part.temperature
         weights = np.exp(logits - logits.max())
         return {label: float(p) for label, p in zip(labels, weights / weights.sum(), strict=True)}
 
     def _embed_labels(self, labels: tuple[str, ...], templates: tuple[str, ...]) -> NDArray[np.float32]:
         texts = [template.replace("{}", label) for label in labels for template in templates]
-        mean = self.embed_text(texts).reshape(len(labels), len(templates), -1).mean(1)
-        unit: NDArray[np.float32] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
-        return unit
+        return _unit(self.embed_text(texts).reshape(len(labels), len(templates), -1).mean(1))
 
-    def _load_text(self) -> tuple[Tokenizer, OnnxSession]:
-        part = self._manifest.text
-        path = self._manifest.path(part.tokenizer)
-        try:
-            tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
-        except OSError:
-            raise BundleError(f"tokenizer {path} is missing; reinstall the bundle") from None
+    def _load_text(self, part: TextPart) -> tuple[Tokenizer, OnnxSession]:
+        tokenizer = read_tokenizer(self._manifest.path(part.tokenizer))
         session = OnnxSession(self._manifest.path(part.file), threads=self._threads)
+        session.expect(filter(None, (part.input, part.mask)), [part.embedding])
         self._text = (tokenizer, session)
         return self._text
+
+
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+    return found
 
 
 def _check(labels: Sequence[str], templates: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ import onnxruntime
 from edge_runtime.errors import BundleError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -58,6 +58,7 @@ class OnnxSession:
         except _LOAD_ERRORS as error:
             reason = str(error).splitlines()[0]
             raise BundleError(f"model {path} cannot be loaded ({reason}); reinstall the bundle") from None
+        self._path = path
         self.timing = Timing()
         self.providers: tuple[str, ...] = tuple(self._session.get_providers())
         self.inputs: dict[str, tuple[int | str, ...]] = {i.name: tuple(i.shape) for i in self._session.get_inputs()}
@@ -65,6 +66,24 @@ class OnnxSession:
         if warm_up is not None:
             self.run(warm_up)
             self.timing = Timing()
+
+    def expect(self, inputs: Iterable[str], outputs: Iterable[str]) -> None:
+        """Check that the model has these inputs and no others, and at least these outputs.
+
+        Raises:
+            BundleError: naming the first that is missing or too many.
+        """
+        wanted = set(inputs)
+        for kind, missing, names in (
+            ("no input", sorted(wanted - set(self.inputs)), list(self.inputs)),
+            ("an unforeseen input", sorted(set(self.inputs) - wanted), sorted(wanted)),
+            ("no output", sorted(set(outputs) - set(self._outputs)), self._outputs),
+        ):
+            if missing:
+                but = "the manifest has" if kind.startswith("an") else "it has"
+                raise BundleError(
+                    f"model {self._path} has {kind} {missing[0]!r}, {but} {', '.join(names)}; correct the manifest"
+                )
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Return the model's outputs by name for its inputs by name."""

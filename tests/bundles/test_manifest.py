@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edge_runtime.bundles.manifest import Manifest, default_bundle
+from edge_runtime.bundles.manifest import ClassifyPart, DetectorPart, ImagePart, Manifest, TextPart, default_bundle
 from edge_runtime.errors import BundleError
 
 if TYPE_CHECKING:
@@ -39,12 +39,13 @@ def test_the_shipped_bundle_is_whole_and_fits_its_budget() -> None:
 
 def test_the_shipped_manifest_agrees_with_itself() -> None:
     manifest = Manifest.load(default_bundle())
-    labels = set(manifest.detector.labels)
-    assert len(labels) == len(manifest.detector.labels)
-    assert labels == set(manifest.detector.thresholds) == set(manifest.detector.calibration)
-    assert set(manifest.detector.presence) <= labels
-    assert all(template.count("{}") == 1 for template in manifest.classify.templates)
-    assert {manifest.image.file, manifest.text.file, manifest.text.tokenizer} <= set(manifest.files)
+    detector, image, text = manifest.part(DetectorPart), manifest.part(ImagePart), manifest.part(TextPart)
+    labels = set(detector.labels)
+    assert len(labels) == len(detector.labels)
+    assert labels == set(detector.thresholds) == set(detector.calibration)
+    assert set(detector.presence) <= labels
+    assert all(template.count("{}") == 1 for template in manifest.part(ClassifyPart).templates)
+    assert {image.file, text.file, text.tokenizer} <= set(manifest.files)
 
 
 def test_a_changed_byte_is_named_with_both_sums(bundle: Path) -> None:
@@ -72,8 +73,10 @@ def test_a_file_that_nothing_vouches_for_is_not_handed_out() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        pytest.param(lambda d: d.pop("text"), "text: field required", id="missing key"),
-        pytest.param(lambda d: d["image"].pop("area"), "image.area: field required", id="missing key inside"),
+        pytest.param(lambda d: d.pop("license"), "license: field required", id="missing key"),
+        pytest.param(
+            lambda d: d["image"].pop("area"), "image: value error, fit 'area' needs area and stride", id="half a part"
+        ),
         pytest.param(lambda d: d.update(extra=1), "extra: extra inputs are not permitted", id="unknown key"),
         pytest.param(lambda d: d.update(format=2), "format: input should be 1", id="format of another time"),
         pytest.param(lambda d: d["image"].update(area="big"), "image.area: input should be", id="wrong type"),

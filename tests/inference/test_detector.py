@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pytest
 
-from edge_runtime.bundles.manifest import Manifest, default_bundle
+from edge_runtime.bundles.manifest import DetectorPart, ImagePart, Manifest, default_bundle
 from edge_runtime.errors import BundleError
 from edge_runtime.inference.detector import ObjectDetector
 from edge_runtime.inference.session import OnnxSession
@@ -102,6 +102,7 @@ def test_scores_and_presence_are_calibrated_apart() -> None:
     look = detector(Canned([(LEFT, (0.0, 1.0))])).look(PICTURE)
     assert {d.label: round(d.score, 3) for d in look.detections} == {"dog": 0.731, "person": 0.5}
     assert {label: round(p, 3) for label, p in look.presence.items()} == {"person": 0.5, "dog": 0.731}
+    assert look.embedding is not None
     assert look.embedding.shape == (384,)
 
 
@@ -137,11 +138,12 @@ def test_unknown_label_is_named_with_what_the_model_knows() -> None:
 @pytest.mark.parametrize("shape", [(480, 640), (96, 96), (32, 32), (1080, 1920), (7, 500)])
 def test_the_shipped_model_looks_at_any_picture(shape: tuple[int, int]) -> None:
     about = Manifest.load(default_bundle())
-    eyes = ObjectDetector(OnnxSession(about.path(about.image.file), threads=1), about, min_score=0.1)
+    eyes = ObjectDetector(OnnxSession(about.path(about.part(ImagePart).file), threads=1), about, min_score=0.1)
     picture = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
     look = eyes.look(picture)
+    assert look.embedding is not None
     assert np.linalg.norm(look.embedding) == pytest.approx(1, abs=1e-3)
-    assert set(look.presence) == set(about.detector.labels)
+    assert set(look.presence) == set(about.part(DetectorPart).labels)
     assert all(0 <= p <= 1 for p in look.presence.values())
     for found in (*look.detections, *look.unsure):
         assert 0 <= found.box[0] <= found.box[2] <= 1

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_runtime.bundles.manifest import Manifest, default_bundle
+from edge_runtime.bundles.manifest import ImagePart, Manifest, default_bundle
 from edge_runtime.errors import InputError
 from edge_runtime.inference.embedder import Embedder
 from edge_runtime.inference.session import OnnxSession
@@ -12,7 +12,7 @@ from edge_runtime.inference.session import OnnxSession
 @pytest.fixture(scope="module")
 def embedder() -> Embedder:
     manifest = Manifest.load(default_bundle())
-    return Embedder(manifest, OnnxSession(manifest.path(manifest.image.file)))
+    return Embedder(manifest, lambda: OnnxSession(manifest.path(manifest.part(ImagePart).file)))
 
 
 def test_sentences_become_unit_vectors_in_their_own_order(embedder: Embedder) -> None:

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from edge_runtime.bundles.manifest import Manifest, default_bundle
+from edge_runtime.bundles.manifest import Manifest, TextPart, default_bundle
 from edge_runtime.inference.preprocess import token_ids
 
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
     manifest = Manifest.load(default_bundle())
-    return Tokenizer.from_file(str(manifest.path(manifest.text.tokenizer)))
+    return Tokenizer.from_file(str(manifest.path(manifest.part(TextPart).tokenizer)))
 
 
 def test_short_sentences_are_padded_and_masked(tokenizer: Tokenizer) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from edge_runtime.bundles.manifest import Manifest, default_bundle
+from edge_runtime.bundles.manifest import Manifest, TextPart, default_bundle
 from edge_runtime.errors import BundleError
 from edge_runtime.inference.session import OnnxSession
 
@@ -25,7 +25,7 @@ FEEDS: dict[str, NDArray[np.int64]] = {
 @pytest.fixture(scope="module")
 def model() -> Path:
     manifest = Manifest.load(default_bundle())
-    return manifest.path(manifest.text.file)
+    return manifest.path(manifest.part(TextPart).file)
 
 
 def test_outputs_come_by_name_and_every_run_is_timed(model: Path) -> None:

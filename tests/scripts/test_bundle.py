@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_runtime.bundles.manifest import Manifest
+from edge_runtime.bundles.manifest import DetectorPart, Manifest
 from scripts import bundle
 from scripts.stage import Workshop
 
@@ -64,7 +64,7 @@ def test_a_bundle_vouches_for_its_files_and_says_how_it_was_built(workshop: Work
     manifest = Manifest.load(workshop.model / "bundle")
     manifest.verify()
     assert set(manifest.files) == set(bundle.FILES)
-    assert manifest.detector.thresholds == {"dog": 0.4}
+    assert manifest.part(DetectorPart).thresholds == {"dog": 0.4}
     assert manifest.numbers == NUMBERS
     assert manifest.built["seeds"] == {"text": 7}
     assert manifest.built["outputs"] == {"distil/text.pt": "ab"}
