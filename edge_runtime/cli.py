@@ -17,6 +17,7 @@ from rich.logging import RichHandler
 from rich.table import Table
 
 from edge_runtime import __version__, output
+from edge_runtime.bundle_verbs import bundles
 from edge_runtime.config import Settings
 from edge_runtime.errors import BundleError, ConfigError, EdgeError, InputError
 from edge_runtime.runtime import ExitStatus
@@ -34,6 +35,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+cli.add_typer(bundles, name="bundle")
 
 LAST_FOUND = Path("run-output/last-frame.jpg")
 
@@ -121,17 +123,21 @@ def embed(
 @cli.command()
 def classify(
     paths: Paths,
-    labels: Annotated[str, typer.Option(metavar="A,B,C", help="Names to choose from, or @FILE with one a line.")],
+    labels: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,C", help="Names to choose from, or @FILE with one a line; any words for omni-nano."),
+    ] = None,
     template: Annotated[
         str | None, typer.Option(help="Sentence around a label, for example 'a photo of a {}'.")
     ] = None,
     bundle: Bundle = None,
     as_json: Json = False,
 ) -> None:
-    """Choose the label that fits a picture best, among any words."""
+    """Choose the label that fits a picture best, among any words or those that the bundle knows."""
     from edge_runtime import assembly, verbs  # noqa: PLC0415 - help and errors come faster without the models
 
-    classifying = verbs.classifying(assembly.Models(bundle), verbs.label_list(labels), template)
+    chosen = [] if labels is None else verbs.label_list(labels)
+    classifying = verbs.classifying(assembly.Models(bundle), chosen, template)
     _each("path", paths, classifying, as_json=as_json, words=output.classify_words)
 
 
@@ -153,6 +159,18 @@ def command(
         own = settings.voice.model_copy(update={"sentences": sentences, "builtin_sentences": False})
         settings = settings.model_copy(update={"voice": own})
     _each("path", paths, verbs.commanding(settings), as_json=as_json, words=output.command_words)
+
+
+@cli.command()
+def transcribe(
+    paths: Paths,
+    bundle: Annotated[Path, typer.Option(metavar="FOLDER", help="Bundle with a speech recogniser.")],
+    as_json: Json = False,
+) -> None:
+    """Write down the speech in sound files."""
+    from edge_runtime import assembly, verbs  # noqa: PLC0415 - help and errors come faster without the models
+
+    _each("path", paths, verbs.transcribing(assembly.Models(bundle)), as_json=as_json, words=output.transcribe_words)
 
 
 @cli.command()

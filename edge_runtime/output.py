@@ -84,3 +84,32 @@ def embed_words(record: Record) -> str:
 def classify_words(record: Record) -> str:
     """Say which label won, and how clearly."""
     return f"{record['path']}: {record['label']} ({record['scores'][record['label']]:.0%})"
+
+
+def transcribe_words(record: Record) -> str:
+    """Say what was said."""
+    return f"{record['path']}: {record['text']}"
+
+
+def bundle_words(record: Record) -> str:
+    """Say what a bundle is, where it came from and what was measured."""
+    parts = [*record["parts"], *([f"{record['labels']} labels"] if record["labels"] else [])]
+    size = f"{record['bytes'] / 1e6:.1f} MB"
+    files = [f"  {name:<16} {size / 1e6:8.2f} MB" for name, size in record["files"].items()]
+    return "\n".join(
+        [
+            f"{record['bundle']}: {record['name']} ({', '.join(parts)}), {size}",
+            f"  licence: {record['license']}; source: {', '.join(record['sources']) or 'not named'}",
+            *files,
+            *(f"  {line}" for line in _flat(record["numbers"])),
+        ]
+    )
+
+
+def _flat(numbers: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for name, value in numbers.items():
+        label = f"{above}{name}".replace("_", " ")
+        if isinstance(value, dict):
+            yield from _flat(value, f"{label}: ")
+        else:
+            yield f"{label} = {value}"
