@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.omni_nano import data, lessons, objectives, teachers, words
-from models.omni_nano.batches import Batch, Curriculum, prefetched, seeded
+from models.omni_nano import cutouts, data, lessons, objectives, teachers, words
+from models.omni_nano.batches import Batch, Curriculum, agreed, prefetched, seeded
 from models.omni_nano.network import STRIDES, Convolution, ImageModel
 from scripts.stage import Stage, Workshop, load_checkpoint, progress, save_checkpoint
 
@@ -58,12 +58,12 @@ class Lesson:
         self.captions, self.owner = vocabulary.captions[keep], vocabulary.owner[keep]
         self.scales = nn.Parameter(torch.tensor([math.log(40.0), math.log(20.0)]))
 
-    def __call__(self, model: nn.Module, batch: Batch, step: int) -> dict[str, Tensor]:
+    def __call__(self, model: ImageModel, batch: Batch, step: int) -> dict[str, Tensor]:
         """Return every loss by name, already weighted."""
         shape = (int(batch.pictures.shape[2]), int(batch.pictures.shape[3]))
         pictures = batch.pictures.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            sight = model(pictures)
+            sight, features = model.study(pictures)
         logits, embedding = sight.logits.float(), sight.embedding.float()
         losses = objectives.detection_loss(sight.boxes.float(), logits, centres(shape), batch.truths)
         losses["presence"] = objectives.presence_loss(logits, batch.present, self.say)
@@ -74,8 +74,19 @@ class Lesson:
         losses["labels"] = objectives.soft_cross_entropy(labels, batch.soft, batch.soft_weight)
         groups = scale[0] * embedding @ self.words.groups(template, generator).T
         losses["groups"] = objectives.soft_cross_entropy(groups, batch.group, batch.group_weight)
+        losses["things"] = self.things(scale[0] * embedding, batch)
         losses |= self.speech(embedding, batch.captions, scale[1])
+        away = 1 - functional.cosine_similarity(features.float(), batch.features, dim=1)
+        losses["features"] = (away * batch.features_weight).sum() / batch.features_weight.sum().clamp(min=1.0)
         return {name: loss * self.weights[name] for name, loss in losses.items()}
+
+    def things(self, scaled: Tensor, batch: Batch) -> Tensor:
+        """Compare pictures with two thousand names, of which those that CLIP finds alike share the credit."""
+        known = torch.cat([batch.soft, (1 - batch.soft_weight)[:, None] * batch.group], 1)
+        target = known @ self.words.spread
+        share = target.sum(1, keepdim=True)
+        target = target / share.clamp(min=1e-6)
+        return objectives.soft_cross_entropy(scaled @ self.words.things.T, target, (share[:, 0] > 0.5).float())
 
     def speech(self, embedding: Tensor, spoken: Tensor, scale: Tensor) -> dict[str, Tensor]:
         """Compare pictures with all captions: their own against everybody's, and their own captions' mean direction."""
@@ -185,7 +196,8 @@ def train(workshop: Workshop, folder: Path, settings: dict[str, Any]) -> dict[st
     examples = data.load(workshop.data)
     answers = lessons.lessons(examples, workshop.teachers, folder / "cache")
     vocabulary = words.words(examples, workshop.teachers, folder / "cache")
-    curriculum = Curriculum(examples, answers, settings["labels"], settings["mix"])
+    things = cutouts.cut_outs(examples, agreed(examples, answers), workshop.teachers, folder / "cache")
+    curriculum = Curriculum(examples, answers, settings["labels"], settings["mix"], things)
     model = start(settings, workshop.teachers, vocabulary).to(memory_format=torch.channels_last).train()
     course = Course(model, Lesson(vocabulary, examples, settings), settings)
     checkpoint, steps = folder / "checkpoint.pt", int(settings["steps"])
@@ -218,7 +230,10 @@ def main() -> None:
     workshop = Workshop.from_arguments(__doc__)
     settings = workshop.settings["vision"]
     torch.set_num_threads(int(settings["threads"]))
-    names = ("network", "data", "lessons", "batches", "augment", "everyday", "objectives", "teachers", "words")
+    names = (
+        *("network", "data", "lessons", "batches", "augment", "everyday", "objectives", "teachers", "words"),
+        *("cutouts", "scenes", "things"),
+    )
     code = [Path(__file__), *(workshop.model / f"{name}.py" for name in names)]
     inputs = {"vision": workshop.data / "vision", "video": workshop.data / "video", "teachers": workshop.teachers}
     stage = Stage(workshop, "train", inputs, code, ("vision",), ("image.pt",))

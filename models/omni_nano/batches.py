@@ -13,15 +13,21 @@ from torch import Tensor
 
 from edge_runtime.inference.preprocess import resized
 from models.omni_nano import augment
-from models.omni_nano.everyday import GROUPS, TEN, group_of, members
+from models.omni_nano.everyday import GROUPS, TEN, group_matrix, group_of
 from models.omni_nano.lessons import NOTHING, SURE, VIEWS, Floats, Labelled, Lessons, agreement, view_box
+from models.omni_nano.network import FEATURES
 from models.omni_nano.objectives import Boxes
+from models.omni_nano.scenes import Scenes
 from models.omni_nano.teachers import COCO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from models.omni_nano.cutouts import CutOut
     from models.omni_nano.data import Example, Picture
+
+FAR = 72
+KINDS = ("view", "small", "close_up", "mosaic", "portrait", "scene")
 
 
 @dataclass
@@ -34,6 +40,7 @@ class Sample:
         soft: ImageNet distribution (1000,).
         group: everyday distribution (groups,).
         captions: the example's number where its captions fit this view.
+        features: what the classifier's last layer holds when it sees this view sharp, (1280,).
     """
 
     picture: Picture
@@ -41,6 +48,7 @@ class Sample:
     soft: Tensor | None = None
     group: Tensor | None = None
     captions: int | None = None
+    features: Tensor | None = None
 
 
 @dataclass
@@ -55,14 +63,8 @@ class Batch:
     group: Tensor
     group_weight: Tensor
     captions: Tensor
-
-
-def group_matrix() -> Tensor:
-    """Return (1000, groups): which everyday group an ImageNet class belongs to, rows summing to 1 or 0."""
-    matrix = torch.zeros(1000, len(GROUPS))
-    for index, (_, numbers) in enumerate(GROUPS):
-        matrix[members(numbers), index] = 1
-    return matrix / matrix.sum(1, keepdim=True).clamp(min=1)
+    features: Tensor
+    features_weight: Tensor
 
 
 def agreed(examples: Sequence[Example], lessons: Lessons) -> list[Labelled]:
@@ -81,7 +83,12 @@ class Curriculum:
     """Draws samples; the same seed draws the same ones."""
 
     def __init__(
-        self, examples: Sequence[Example], lessons: Lessons, labels: Sequence[str], mix: dict[str, Any]
+        self,
+        examples: Sequence[Example],
+        lessons: Lessons,
+        labels: Sequence[str],
+        mix: dict[str, Any],
+        things: Sequence[CutOut],
     ) -> None:
         self.examples = examples
         self.lessons = lessons
@@ -106,6 +113,7 @@ class Curriculum:
             rarity[int(self.labelled[i].boxes[b, 5])] = rarity.get(int(self.labelled[i].boxes[b, 5]), 0) + 1
         odds = np.array([rarity[int(self.labelled[i].boxes[b, 5])] ** -0.6 for i, b in self.objects])
         self.object_chances = odds / odds.sum()
+        self.scenes = Scenes(things, self.background)
 
     def _close(self, index: int, box: Floats) -> bool:
         height, width = self.examples[index].picture.shape[:2]
@@ -114,9 +122,9 @@ class Curriculum:
 
     def sample(self, rng: np.random.Generator) -> Sample:
         """Draw one sample."""
-        kinds: list[Callable[[np.random.Generator], Sample]] = [self.view, self.small, self.close_up, self.mosaic]
-        chances = [self.mix["view"], self.mix["small"], self.mix["close_up"], self.mix["mosaic"]]
-        return kinds[int(rng.choice(4, p=chances))](rng)
+        name = str(rng.choice(KINDS, p=[self.mix[kind] for kind in KINDS]))
+        draw: Callable[[np.random.Generator], Sample] = getattr(self, name)
+        return draw(rng)
 
     def side(self, rng: np.random.Generator) -> int:
         """Draw the resolution of a worse camera; 0 is the picture's own."""
@@ -150,6 +158,7 @@ class Curriculum:
             None if example.kind == "video" else soft,
             group / group.sum() if sure and example.kind != "video" else None,
             spoken,
+            None if example.kind == "video" else self.lessons.features[index, view].float(),
         )
 
     def small(self, rng: np.random.Generator) -> Sample:
@@ -188,6 +197,25 @@ class Curriculum:
         side = int(rng.choice([0, 32, 32, 48, 64, 96]))
         return Sample(augment.camera(cut, side, rng), found, None, group)
 
+    def background(self, rng: np.random.Generator) -> tuple[Picture, Labelled]:
+        """Draw what things are pasted into."""
+        index = int(rng.choice(self.photos, p=self.chances))
+        view = int(rng.integers(0, VIEWS))
+        return self.window(index, view_box(index, view, self.examples[index].picture.shape))
+
+    def portrait(self, rng: np.random.Generator) -> Sample:
+        """Draw one cut-out thing, large, before something else."""
+        picture, found, group = self.scenes.portrait(rng)
+        side = int(rng.choice([0, 32, 32, 48, 64, 96]))
+        return Sample(augment.camera(picture, side, rng), found, None, group)
+
+    def scene(self, rng: np.random.Generator) -> Sample:
+        """Draw cut-out things, near and far, in a photograph."""
+        picture, found = self.scenes.scene(rng)
+        side = self.side(rng)
+        # The smallest thing pasted keeps some eight pixels.
+        return Sample(augment.camera(picture, max(FAR, side) if side else 0, rng), found)
+
     def mosaic(self, rng: np.random.Generator) -> Sample:
         """Put four photographs into one, for many and small objects."""
         side = 288
@@ -195,9 +223,7 @@ class Curriculum:
         canvas = np.zeros((side, side, 3), np.uint8)
         boxes, unsure = [NOTHING], [NOTHING]
         for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            index = int(rng.choice(self.photos, p=self.chances))
-            view = int(rng.integers(0, VIEWS))
-            picture, found = self.window(index, view_box(index, view, self.examples[index].picture.shape))
+            picture, found = self.background(rng)
             y0, y1 = (0, split[0]) if row == 0 else (split[0], side)
             x0, x1 = (0, split[1]) if column == 0 else (split[1], side)
             canvas[y0:y1, x0:x1] = resized(picture, (y1 - y0, x1 - x0))
@@ -221,7 +247,7 @@ class Curriculum:
         for row, (sample, flip) in enumerate(zip(samples, flips, strict=True)):
             truths.append(None if sample.found is None else self._truth(sample.found, flip=bool(flip)))
             present[row] = self._present(truths[-1])
-        none = torch.zeros(1000), torch.zeros(len(GROUPS))
+        none = torch.zeros(1000), torch.zeros(len(GROUPS)), torch.zeros(FEATURES)
         return Batch(
             torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))),
             truths,
@@ -231,6 +257,8 @@ class Curriculum:
             torch.stack([none[1] if s.group is None else s.group for s in samples]),
             torch.tensor([0.0 if s.group is None else 1.0 for s in samples]),
             torch.tensor([-1 if s.captions is None else s.captions for s in samples]),
+            torch.stack([none[2] if s.features is None else s.features for s in samples]),
+            torch.tensor([0.0 if s.features is None else 1.0 for s in samples]),
         )
 
     def _truth(self, found: Labelled, *, flip: bool) -> Boxes:

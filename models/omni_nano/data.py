@@ -131,10 +131,10 @@ def load(data: Path) -> list[Example]:
     return examples
 
 
-def class_names(teachers: Path) -> list[str]:
-    """Return the 1000 ImageNet names, first synonym only."""
+def class_names(teachers: Path) -> list[list[str]]:
+    """Return the synonyms of the 1000 ImageNet classes."""
     lines = (teachers / "imagenet_labels.txt").read_text(encoding="utf-8").splitlines()
-    return [line.split(",")[0].strip() for line in lines[1:1001]]
+    return [[name.strip() for name in line.split(",")] for line in lines[1:1001]]
 
 
 def calibration_feeds(workshop: Workshop, count: int) -> Iterator[dict[str, NDArray[np.float32]]]:

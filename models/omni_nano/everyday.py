@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import torch
+from torch import Tensor
+
 TEMPLATES = (
     "a photo of a {}",
     "a photo of the {}",
@@ -163,6 +166,14 @@ def members(numbers: str) -> list[int]:
         first, _, last = part.partition("-")
         found += range(int(first), int(last or first) + 1)
     return found
+
+
+def group_matrix() -> Tensor:
+    """Return (1000, groups): which everyday group an ImageNet class belongs to, rows summing to 1 or 0."""
+    matrix = torch.zeros(1000, len(GROUPS))
+    for index, (_, numbers) in enumerate(GROUPS):
+        matrix[members(numbers), index] = 1
+    return matrix / matrix.sum(1, keepdim=True).clamp(min=1)
 
 
 def group_of(noun: str) -> int | None:

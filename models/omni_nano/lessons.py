@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edge_runtime.inference.preprocess import resized
+from models.omni_nano.network import FEATURES
 from models.omni_nano.teachers import Classifier, NanoDet, Yolox
 from scripts.stage import progress
 
@@ -31,11 +32,13 @@ class Lessons:
 
     Attributes:
         logits: float16 (pictures, VIEWS, 1000), the classifier's logits of every view.
+        features: float16 (pictures, VIEWS, 1280), what its last layer holds.
         yolox: boxes of the first detector, (n, 6) each.
         nanodet: boxes of the second.
     """
 
     logits: Tensor
+    features: Tensor
     yolox: list[Floats]
     nanodet: list[Floats]
 
@@ -55,9 +58,13 @@ def view_box(index: int, view: int, shape: tuple[int, ...]) -> tuple[int, int, i
     return x, y, min(width, x + columns), min(height, y + rows)
 
 
-def soft_labels(examples: list[Example], teacher: Classifier, batch: int = 24) -> Tensor:
-    """Return the classifier's logits of every view of the photographs; clips and the smallest pictures get none."""
-    out = torch.zeros(len(examples), VIEWS, 1000, dtype=torch.float16)
+def opinions(examples: list[Example], teacher: Classifier, batch: int = 24) -> tuple[Tensor, Tensor]:
+    """Return the classifier's logits and features of every view of the photographs.
+
+    Clips and the smallest pictures get none.
+    """
+    logits = torch.zeros(len(examples), VIEWS, 1000, dtype=torch.float16)
+    features = torch.zeros(len(examples), VIEWS, FEATURES, dtype=torch.float16)
     wanted = [i for i, e in enumerate(examples) if e.kind not in {"tiny", "video"}]
     for start in progress(range(0, len(wanted), batch), "soft labels"):
         rows = wanted[start : start + batch]
@@ -67,9 +74,10 @@ def soft_labels(examples: list[Example], teacher: Classifier, batch: int = 24) -
             for view in range(VIEWS):
                 x0, y0, x1, y1 = view_box(index, view, picture.shape)
                 views.append(resized(picture[y0:y1, x0:x1], (VIEW_SIDE, VIEW_SIDE)))
-        _, logits = teacher(torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2))
-        out[rows] = logits.view(len(rows), VIEWS, 1000).half()
-    return out
+        last, scores = teacher(torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2))
+        logits[rows] = scores.view(len(rows), VIEWS, 1000).half()
+        features[rows] = last.view(len(rows), VIEWS, FEATURES).half()
+    return logits, features
 
 
 def mirrored(boxes: Floats) -> Floats:
@@ -130,13 +138,15 @@ def merged(a: Floats, b: Floats) -> Floats:
 def lessons(examples: list[Example], teachers: Path, cache: Path) -> Lessons:
     """Return every teacher's answers, from the cache where they have been worked out before."""
     cache.mkdir(parents=True, exist_ok=True)
-    boxes_path, logits_path = cache / "boxes.pt", cache / "logits.pt"
+    boxes_path, opinions_path = cache / "boxes.pt", cache / "opinions.pt"
     if not boxes_path.exists():
         torch.save(find_boxes(examples, teachers), boxes_path)
-    if not logits_path.exists():
-        torch.save(soft_labels(examples, Classifier(teachers / "mobilenet_v2_1.0_224_ptq.tflite")), logits_path)
+    if not opinions_path.exists():
+        classifier = Classifier(teachers / "mobilenet_v2_1.0_224_ptq.tflite")
+        torch.save(opinions(examples, classifier), opinions_path)
     yolox, nanodet = torch.load(boxes_path, weights_only=False)
-    return Lessons(torch.load(logits_path), yolox, nanodet)
+    logits, features = torch.load(opinions_path)
+    return Lessons(logits, features, yolox, nanodet)
 
 
 @dataclass(frozen=True)

@@ -215,13 +215,17 @@ class ImageModel(nn.Module):
         self.detection = DetectionHead(width, classes)
         self.joint = JointHead(width, hidden, size)
 
-    def forward(self, picture: Tensor) -> Sight:
-        """Look at (B, 3, H, W) RGB in 0..255, H and W multiples of 32."""
+    def study(self, picture: Tensor) -> tuple[Sight, Tensor]:
+        """Look at (B, 3, H, W) RGB in 0..255, H and W multiples of 32; also return the pooled features (B, 1280)."""
         taps, last = self.backbone(picture.float())
         maps = self.neck(taps)
         pooled = functional.adaptive_avg_pool2d(last, 1)
         boxes, logits = self.detection(maps, pooled)
-        return Sight(self.joint(pooled, maps), boxes, logits)
+        return Sight(self.joint(pooled, maps), boxes, logits), pooled.flatten(1)
+
+    def forward(self, picture: Tensor) -> Sight:
+        """Look at (B, 3, H, W) RGB in 0..255, H and W multiples of 32."""
+        return self.study(picture)[0]
 
 
 def exportable(checkpoint: Path) -> Exportable:

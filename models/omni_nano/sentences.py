@@ -76,10 +76,13 @@ def fill(template: str, noun: str, dice: random.Random) -> str:
     return re.sub(r"\ba(?= [aeiou])", "an", text)
 
 
-def recombine(texts: list[str], nouns: list[str], hidden: Iterable[str], count: int, seed: int) -> list[str]:
+def recombine(
+    texts: list[str], nouns: list[str], words: list[str], hidden: Iterable[str], count: int, seed: int
+) -> list[str]:
     """Return new sentences made from `texts`, none of them in `hidden`.
 
-    Words are dropped, ends cut, two sentences spliced at a word they share, things swapped for others.
+    Words are dropped, ends cut, two sentences spliced at a word they share, things swapped for others, and any word for
+    one of `words`, so that names nobody foresaw ("play ...", "call ...") are met too.
     """
     dice = random.Random(seed)  # noqa: S311  # sentences, not secrets
     nouns_single = [noun for noun in nouns if " " not in noun] + FILLINGS["thing"]
@@ -89,11 +92,12 @@ def recombine(texts: list[str], nouns: list[str], hidden: Iterable[str], count: 
         for word in set(text.lower().split()):
             by_word.setdefault(word, []).append(text)
     makers: tuple[Callable[[list[str]], list[str]], ...] = (
-        lambda words: [w for w in words if dice.random() > 0.15],
-        lambda words: words[(a := dice.randrange(len(words))) : a + dice.randint(2, 9)],
-        lambda words: _splice(words, by_word, dice),
-        lambda words: _splice(words, by_word, dice),
-        lambda words: [dice.choice(nouns_single) if w in known else w for w in words],
+        lambda said: [w for w in said if dice.random() > 0.15],
+        lambda said: said[(a := dice.randrange(len(said))) : a + dice.randint(2, 9)],
+        lambda said: _splice(said, by_word, dice),
+        lambda said: _splice(said, by_word, dice),
+        lambda said: [dice.choice(nouns_single) if w in known else w for w in said],
+        lambda said: _swapped(said, words, dice),
     )
     made: dict[str, None] = {}
     seen = {_plain(text) for text in (*texts, *hidden)}
@@ -142,6 +146,11 @@ def _draw_value(reference: ListReference, intents: hassil.Intents, dice: random.
     if isinstance(values, RangeSlotList):
         return str(dice.choice(list(values.get_numbers())))
     return dice.choice(FILLINGS["wish"])
+
+
+def _swapped(said: list[str], words: list[str], dice: random.Random) -> list[str]:
+    places = set(dice.sample(range(len(said)), min(len(said), dice.randint(1, 2))))
+    return [dice.choice(words) if place in places else word for place, word in enumerate(said)]
 
 
 def _splice(words: list[str], by_word: Mapping[str, list[str]], dice: random.Random) -> list[str]:

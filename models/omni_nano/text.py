@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
-TEACHER_LAYERS = (0, 1, 3, 5)
-"""Which of the teacher's six layers a layer of the student starts from."""
 
 
 class TextTower(PreTrainedModel):
@@ -125,6 +123,11 @@ def cut_vocabulary(teacher: Path, texts: Iterable[str], size: int) -> tuple[Toke
     return Tokenizer.from_str(json.dumps(source)), [ids[piece] for piece in kept]
 
 
+def chosen_layers(count: int, available: int) -> list[int]:
+    """Return which of the teacher's layers `count` layers start from: the first, the last, and evenly between."""
+    return [round(i * (available - 1) / max(1, count - 1)) for i in range(count)]
+
+
 def warm_start(student: TextTower, teacher: BertModel, ids: Sequence[int], basis: Tensor) -> None:
     """Start the student from the teacher seen through `basis` (384, hidden), orthonormal columns.
 
@@ -139,7 +142,7 @@ def warm_start(student: TextTower, teacher: BertModel, ids: Sequence[int], basis
         mine["bert." + key].copy_(rows[: mine["bert." + key].shape[0]] @ basis)
     _norm(mine, theirs, "embeddings.LayerNorm", "embeddings.LayerNorm", (gain, basis))
     heads, size = student.config.num_attention_heads, 32
-    for index, origin in enumerate(TEACHER_LAYERS[: student.config.num_hidden_layers]):
+    for index, origin in enumerate(chosen_layers(student.config.num_hidden_layers, teacher.config.num_hidden_layers)):
         to, of = f"encoder.layer.{index}.", f"encoder.layer.{origin}."
         out = theirs[of + "attention.output.dense.weight"]
         strength = out.square().sum(0).view(-1, size).sum(1)

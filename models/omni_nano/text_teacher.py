@@ -43,6 +43,12 @@ def tokenizer() -> Tokenizer:
     return found
 
 
+def words() -> list[str]:
+    """Return the whole words of the teacher's vocabulary, in the order of its ids."""
+    pieces = tokenizer().get_vocab()
+    return [p for p in sorted(pieces, key=pieces.__getitem__) if p.isascii() and p.isalpha() and len(p) > 2]
+
+
 def pool(tokens: Tensor, mask: Tensor) -> Tensor:
     """Return the unit mean over the real tokens, (batch, tokens, 384) to (batch, 384)."""
     weight = mask.unsqueeze(-1).to(tokens.dtype)

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
+from torch.nn import functional
 
 from edge_runtime.inference.preprocess import token_ids
 from edge_runtime.inference.session import OnnxSession
+from models.omni_nano import things as clip_things
 from models.omni_nano.data import Example, class_names
-from models.omni_nano.everyday import GROUPS, TEMPLATES
+from models.omni_nano.everyday import GROUPS, TEMPLATES, group_matrix
 from models.omni_nano.teachers import Sentences
+from scripts.stage import save_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +35,8 @@ class Words:
         noun_group: (nouns,) the group each noun belongs to.
         captions: (captions, 384).
         owner: (captions,) the number of the example each caption describes.
+        things: (things, 384), two thousand names of things, the mean over the templates.
+        spread: (1000 + groups, things), which of those CLIP finds alike with a class or a group.
     """
 
     classes: Tensor
@@ -39,6 +44,8 @@ class Words:
     noun_group: Tensor
     captions: Tensor
     owner: Tensor
+    things: Tensor
+    spread: Tensor
 
     def groups(self, template: int, generator: torch.Generator) -> Tensor:
         """Return (groups, 384): one name of every group, drawn at random, in one template."""
@@ -54,7 +61,9 @@ def words(examples: list[Example], teachers: Path, cache: Path) -> Words:
     if not path.exists():
         encode = Sentences()
         nouns = [(name, index) for index, (names, _) in enumerate(GROUPS) for name in names]
-        classes = class_names(teachers)
+        synonyms = class_names(teachers)
+        classes = [names[0] for names in synonyms]
+        things, spread = clip_things.spread(teachers, synonyms, group_matrix())
         captions = [(text, i) for i, e in enumerate(examples) for text in e.captions]
         state = {
             "classes": torch.stack([encode([t.format(c) for c in classes]) for t in TEMPLATES]),
@@ -62,9 +71,11 @@ def words(examples: list[Example], teachers: Path, cache: Path) -> Words:
             "noun_group": torch.tensor([g for _, g in nouns]),
             "captions": encode([text for text, _ in captions]),
             "owner": torch.tensor([i for _, i in captions]),
+            "things": functional.normalize(sum(encode([t.format(n) for n in things]) for t in TEMPLATES), dim=1),
+            "spread": spread,
         }
         cache.mkdir(parents=True, exist_ok=True)
-        torch.save(state, path)
+        save_checkpoint(path, **state)
     return Words(**torch.load(path))
 
 
