@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import math
-import time
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,9 @@ import torch
 from torch import Tensor
 
 from models.omni_nano import sentences, text, text_teacher
-from scripts.stage import Stage, Workshop, load_checkpoint, progress, save_checkpoint
+from scripts.checkpoints import EVERY_S, Checkpoints
+from scripts.stage import Stage, Workshop, progress, save_checkpoint, sha256, write_atomically
+from scripts.writing import room_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
-CHECKPOINT_EVERY_S = 60.0
+# The teacher answers for so many sentences at a time; after a kill only the part at hand is asked again.
+PART = 32_768
 
 
 @dataclass(frozen=True)
@@ -43,15 +48,32 @@ class Lesson:
 
 def prepare(texts: Sequence[str], tokenizer: Tokenizer, folder: Path, max_tokens: int) -> Lesson:
     """Return the lesson for these sentences."""
-    states_path, vectors_path = text_teacher.teach(texts, folder, max_tokens)
     original = text_teacher.tokenizer().encode_batch(list(texts))
     mine = tokenizer.encode_batch(list(texts))
     lengths = np.array([min(len(e.ids), max_tokens) for e in original])
+    states_path, vectors_path = taught(texts, folder, max_tokens, int(lengths.sum()))
     starts = np.concatenate([[0], np.cumsum(lengths)])[:-1]
     same = np.array([a.tokens == b.tokens and len(a.ids) <= max_tokens for a, b in zip(original, mine, strict=True)])
     ids = [e.ids if len(e.ids) <= max_tokens else [*e.ids[: max_tokens - 1], e.ids[-1]] for e in mine]
     states = np.load(states_path, mmap_mode="r")
     return Lesson(ids, states, np.where(same, starts, -1), np.load(vectors_path))
+
+
+def taught(texts: Sequence[str], folder: Path, max_tokens: int, tokens: int) -> tuple[Path, Path]:
+    """Return the files of text_teacher.teach, in a folder that gets its name when they are whole.
+
+    Raises:
+        SystemExit: the disk has no room for the states of so many tokens.
+    """
+    key = hashlib.sha256("\n".join([str(max_tokens), *texts]).encode()).hexdigest()[:16]
+    whole = folder / key
+    if not whole.exists():
+        partial = whole.with_name(f"partial-{key}")
+        shutil.rmtree(partial, ignore_errors=True)
+        room_for(folder, tokens * text_teacher.SIZE * 2 + len(texts) * text_teacher.SIZE * 4)
+        text_teacher.teach(texts, partial, max_tokens)
+        partial.replace(whole)
+    return text_teacher.teach(texts, whole, max_tokens)
 
 
 def join(lessons: Sequence[Lesson]) -> Lesson:
@@ -77,17 +99,30 @@ def basis_of(states: NDArray[np.float16], hidden: int, kind: str) -> Tensor:
     return torch.eye(384)[:, kept]
 
 
-def batches(lesson: Lesson, size: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Yield for ever batches of sentences of about the same length."""
-    dice = np.random.default_rng(seed)
+def shuffled(lengths: NDArray[np.int64], size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
+    """Return one epoch's batches of sentences of about the same length; the same seed and epoch give the same ones."""
+    dice = np.random.default_rng([seed, epoch])
+    order = dice.permutation(len(lengths))
+    order = order[: len(order) // size * size].reshape(-1, size)
+    pools = np.array_split(order.ravel(), max(1, len(order) // 50))
+    ready = [part for pool in pools for part in np.array_split(pool[np.argsort(lengths[pool])], len(pool) // size)]
+    return [ready[index] for index in dice.permutation(len(ready))]
+
+
+def batches(lesson: Lesson, size: int, seed: int, first: int = 0) -> Iterator[NDArray[np.int64]]:
+    """Yield for ever the batches of the steps from `first` on; each depends on the seed and its step alone.
+
+    Raises:
+        SystemExit: there are fewer sentences than a batch has.
+    """
     lengths = np.array([len(ids) for ids in lesson.ids])
-    while True:
-        order = dice.permutation(len(lengths))
-        order = order[: len(order) // size * size].reshape(-1, size)
-        pools = np.array_split(order.ravel(), max(1, len(order) // 50))
-        ready = [part for pool in pools for part in np.array_split(pool[np.argsort(lengths[pool])], len(pool) // size)]
-        for index in dice.permutation(len(ready)):
-            yield ready[index]
+    if len(lengths) < size:
+        raise SystemExit(f"{len(lengths)} sentences do not fill a batch of {size}; lower text.batch or add sentences")
+    # Every epoch has as many batches as the first.
+    epoch, done = divmod(first, len(shuffled(lengths, size, seed, 0)))
+    for number in itertools.count(epoch):
+        yield from shuffled(lengths, size, seed, number)[done:]
+        done = 0
 
 
 def collate(lesson: Lesson, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -121,38 +156,34 @@ def loss_of(tower: text.TextTower, batch: tuple[Tensor, Tensor, Tensor, Tensor],
     return loss
 
 
-def learn(tower: text.TextTower, lesson: Lesson, settings: dict[str, Any], checkpoint: Path, tokenizer: str) -> None:
-    """Train until the recipe's steps are done, picking up where a killed run stopped."""
+def learn(tower: text.TextTower, lesson: Lesson, settings: dict[str, Any], checkpoints: Checkpoints) -> None:
+    """Train until the recipe's steps are done, going on with the very next batch where a killed run stopped."""
     optimiser = torch.optim.AdamW(tower.parameters(), lr=settings["learning_rate"], weight_decay=0.01)
-    state = load_checkpoint(checkpoint)
     step, steps = 0, int(settings["steps"])
-    if state is not None and state["settings"] | {"steps": steps} == settings and state["tokenizer"] == tokenizer:
+    saved = checkpoints.restore()
+    if saved is not None:
+        step, state = saved
         tower.load_state_dict(state["tower"])
         optimiser.load_state_dict(state["optimiser"])
-        step = state["step"]
-    source = batches(lesson, settings["batch"], settings["seed"] + step)
-    saved = time.monotonic()
+
+    def state_now() -> dict[str, Any]:
+        return {"tower": tower.state_dict(), "optimiser": optimiser.state_dict()}
+
+    source = batches(lesson, settings["batch"], settings["seed"], step)
     bar = progress(range(step, steps), "distil", total=steps, done=step)
-    for number in bar:
-        rate = min(1.0, (number + 1) / settings["warm_up"]) * 0.5 * (1 + math.cos(math.pi * number / steps))
-        for group in optimiser.param_groups:
-            group["lr"] = settings["learning_rate"] * max(rate, 0.01)
-        loss = loss_of(tower, collate(lesson, next(source)), settings["loss"])
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
-        optimiser.step()
-        bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
-        if time.monotonic() - saved > CHECKPOINT_EVERY_S or number + 1 == steps:
-            save_checkpoint(
-                checkpoint,
-                tower=tower.state_dict(),
-                optimiser=optimiser.state_dict(),
-                step=number + 1,
-                settings=settings,
-                tokenizer=tokenizer,
-            )
-            saved = time.monotonic()
+    with checkpoints:
+        for number in bar:
+            rate = min(1.0, (number + 1) / settings["warm_up"]) * 0.5 * (1 + math.cos(math.pi * number / steps))
+            for group in optimiser.param_groups:
+                group["lr"] = settings["learning_rate"] * max(rate, 0.01)
+            loss = loss_of(tower, collate(lesson, next(source)), settings["loss"])
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
+            optimiser.step()
+            bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
+            checkpoints.reached(number + 1, state_now)
+    checkpoints.save(steps, state_now())
 
 
 def compose(workshop: Workshop, folder: Path) -> tuple[Lesson, Tokenizer, list[int], dict[str, list[str]]]:
@@ -160,24 +191,29 @@ def compose(workshop: Workshop, folder: Path) -> tuple[Lesson, Tokenizer, list[i
 
     What people say to assistants is recombined once more on its own: it varies more than captions do.
     """
-    settings = workshop.settings["text"]
+    settings = workshop.table("text")
     seed, longest = settings["seed"], settings["max_tokens"]
     corpus = sentences.corpora(workshop.data, workshop.teachers, seed)
     train, dev = sentences.split(corpus)
     spoken, _ = sentences.split({name: corpus[name] for name in ("nlu_home", "clinc150")})
     nouns, hidden = sentences.read_nouns(workshop.teachers), [t for texts in dev.values() for t in texts]
-    extra = sentences.recombine(train, nouns, hidden, settings["recombined"], seed)
-    said = sentences.recombine(spoken, nouns, [*hidden, *extra], settings["recombined_spoken"], seed)
+    anything = text_teacher.words()
+    extra = sentences.recombine(train, nouns, anything, hidden, settings["recombined"], seed)
+    said = sentences.recombine(spoken, nouns, anything, [*hidden, *extra], settings["recombined_spoken"], seed)
     tokenizer, ids = text.cut_vocabulary(text_teacher.folder(), train, settings["pieces"])
-    lesson = join([prepare(part, tokenizer, folder, longest) for part in ([*train, *extra], said)])
-    return lesson, tokenizer, ids, dev
+    everything = [*train, *extra, *said]
+    answers = folder / f"teacher-{sha256(text_teacher.folder())[:16]}"
+    parts = [everything[start : start + PART] for start in range(0, len(everything), PART)]
+    lessons = [prepare(part, tokenizer, answers, longest) for part in progress(parts, "parts")]
+    return join(lessons), tokenizer, ids, dev
 
 
 def run(workshop: Workshop) -> None:
     """Distil the text tower of one recipe."""
-    settings = workshop.settings["text"]
+    settings = workshop.table("text")
     torch.set_num_threads(int(settings["threads"]))
-    torch.manual_seed(settings["seed"])
+    modules = (text, sentences, text_teacher)
+    phrases = Path(str(sentences.__file__)).with_name("phrases.toml")
     stage = Stage(
         workshop,
         "distil",
@@ -185,9 +221,10 @@ def run(workshop: Workshop) -> None:
             "data/text": workshop.data / "text",
             "data/flickr8k_1000_captions.csv": workshop.data / "vision" / "flickr8k_1000_captions.csv",
             "teachers/names.json": workshop.teachers / "clip_text_vectors" / "names.json",
-            "teachers/all-MiniLM-L6-v2": text_teacher.folder() / "model.safetensors",
+            "teachers/imagenet_labels.txt": workshop.teachers / "imagenet_labels.txt",
+            "teachers/all-MiniLM-L6-v2": text_teacher.folder(),
         },
-        code=[Path(__file__), *(workshop.model / name for name in ("text.py", "sentences.py", "phrases.toml"))],
+        code=[Path(__file__), *(Path(str(module.__file__)) for module in modules), phrases],
         tables=("text",),
         outputs=("text.pt", "tokenizer.json"),
     )
@@ -196,14 +233,16 @@ def run(workshop: Workshop) -> None:
         return
     with stage:
         lesson, tokenizer, ids, dev = compose(workshop, stage.folder)
+        # After the teacher, which draws or not, depending on what it has answered before.
+        torch.manual_seed(settings["seed"])
         tower = text.build(settings, len(ids))
         if settings["warm_start"] != "none":
             with torch.no_grad():
                 basis = basis_of(lesson.states, settings["hidden"], settings["warm_start"])
                 text.warm_start(tower, text_teacher.load()[0], ids, basis)
         pieces = tokenizer.to_str()
-        learn(tower, lesson, settings, stage.folder / "checkpoint.pt", pieces)
-        (stage.folder / "tokenizer.json").write_text(pieces, encoding="utf-8")
+        learn(tower, lesson, settings, Checkpoints(stage, settings.get("checkpoint_s", EVERY_S)))
+        write_atomically(stage.folder / "tokenizer.json", pieces)
         save_checkpoint(stage.folder / "text.pt", tower=tower.state_dict(), settings=settings, tokenizer=pieces)
         stage.numbers.update(text.closeness(text.torch_embedder(tower.eval(), tokenizer), dev, stage.folder))
         stage.numbers["sentences"] = len(lesson.ids)

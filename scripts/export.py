@@ -14,6 +14,7 @@ import torch
 from optimum.exporters.onnx import export as optimum_export
 
 from scripts.stage import Stage, Workshop
+from scripts.writing import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,7 +79,7 @@ def export(tower: Exportable, path: Path) -> float:
 
 def run(workshop: Workshop, part: str) -> None:
     """Export one part of the recipe, such as `text`."""
-    recipe = workshop.settings["export"][part]
+    recipe = workshop.table("export")[part]
     checkpoint = workshop.output(*recipe["checkpoint"].split("/"))
     builder: Callable[[Path], Exportable] = find(recipe["exportable"])
     stage = Stage(
@@ -86,6 +87,7 @@ def run(workshop: Workshop, part: str) -> None:
         "export",
         inputs={recipe["checkpoint"]: checkpoint},
         code=[Path(__file__), Path(str(importlib.import_module(builder.__module__).__file__))],
+        tables=("export",),
         outputs=(f"{part}.onnx",),
         part=part,
     )
@@ -94,14 +96,15 @@ def run(workshop: Workshop, part: str) -> None:
         return
     with stage:
         path = stage.folder / f"{part}.onnx"
-        stage.numbers["largest_difference"] = export(builder(checkpoint), path)
+        with replacing(path) as partial:
+            stage.numbers["largest_difference"] = export(builder(checkpoint), partial)
         stage.numbers["bytes"] = path.stat().st_size
 
 
 def main() -> None:
     """Export every part of the recipe."""
     workshop = Workshop.from_arguments(__doc__)
-    for part in workshop.settings["export"]:
+    for part in workshop.table("export"):
         run(workshop, part)
 
 

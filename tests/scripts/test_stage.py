@@ -1,15 +1,11 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.stage import Stage, Workshop, sha256, write_atomically
+from scripts.stage import CHECKPOINT, Stage, Workshop, code_sha256, sha256, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +19,11 @@ def workshop(tmp_path: Path) -> Workshop:
     (tmp_path / "corpus.txt").write_text("a dog", encoding="utf-8")
     (tmp_path / "maker.py").write_text("pass", encoding="utf-8")
     return Workshop(recipe, tmp_path, tmp_path, tmp_path / "build")
+
+
+def again(workshop: Workshop) -> Workshop:
+    """Return the same place as the next program sees it."""
+    return Workshop(workshop.recipe, workshop.data, workshop.teachers, workshop.build)
 
 
 def open_stage(workshop: Workshop) -> Stage:
@@ -50,7 +51,9 @@ def test_a_stage_records_what_went_in_and_what_came_out(workshop: Workshop) -> N
     assert record["outputs"] == {"text.pt": sha256(workshop.folder("distil") / "text.pt")}
     assert record["settings"] == {"text": {"seed": 1}}
     assert record["numbers"] == {"cosine": 0.9}
-    assert record["versions"]["numpy"]
+    assert record["seeds"] == {"text": 1}
+    assert record["versions"].keys() >= {"python", "numpy"}
+    assert record["seconds"] >= 0
 
 
 @pytest.mark.parametrize(
@@ -58,9 +61,13 @@ def test_a_stage_records_what_went_in_and_what_came_out(workshop: Workshop) -> N
     [
         pytest.param(lambda _: None, True, id="nothing changed"),
         pytest.param(lambda w: (w.data / "corpus.txt").write_text("a cat"), False, id="an input changed"),
-        pytest.param(lambda w: (w.data / "maker.py").write_text("pass  #"), False, id="the code changed"),
+        pytest.param(lambda w: (w.data / "maker.py").write_text("import os"), False, id="the code changed"),
+        pytest.param(
+            lambda w: (w.data / "maker.py").write_text("'''Why.'''\npass  # so"), True, id="a comment changed"
+        ),
         pytest.param(lambda w: (w.folder("distil") / "text.pt").write_bytes(b"x"), False, id="an output changed"),
         pytest.param(lambda w: (w.folder("distil") / "text.pt").unlink(), False, id="an output is gone"),
+        pytest.param(lambda w: (w.folder("distil") / "stage.json").write_text("{"), False, id="the record is no JSON"),
         pytest.param(lambda w: w.recipe.write_text('name = "tiny"\n[text]\nseed = 3'), False, id="a setting changed"),
         pytest.param(
             lambda w: w.recipe.write_text('name = "tiny"\n[text]\nseed = 1\n[other]\nseed = 3'),
@@ -75,7 +82,7 @@ def test_a_stage_runs_again_only_for_a_reason(
     assert not open_stage(workshop).fresh()
     run(workshop)
     change(workshop)
-    assert open_stage(workshop).fresh() is fresh
+    assert open_stage(again(workshop)).fresh() is fresh
 
 
 def test_a_stage_that_fails_leaves_no_record(workshop: Workshop) -> None:
@@ -104,46 +111,59 @@ def test_a_folder_has_one_sum_whatever_wrote_it(tmp_path: Path) -> None:
     assert sha256(tmp_path / "a") != sha256(tmp_path / "b")
 
 
-def test_a_killed_distillation_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="the build extra is not installed")
-    pytest.importorskip("transformers", reason="the build extra is not installed")
-    script = tmp_path / "tiny.py"
-    script.write_text(TINY, encoding="utf-8")
-    command = [sys.executable, str(script), str(tmp_path)]
-    killed = subprocess.run([*command, "die"], capture_output=True, timeout=120, check=False)
-    assert killed.returncode == -signal.SIGKILL
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert done.stdout.split()[0] == "resumed-at-step-3"
-    assert done.stdout.split()[1] == "finished-at-step-6"
+def test_code_is_what_it_does_not_how_it_is_written(tmp_path: Path) -> None:
+    sources = ("def f(x):\n    return x+1\n", '"""Add."""\ndef f(x):\n    """Add one."""\n    return x + 1  # one\n')
+    sums = set()
+    for number, source in enumerate((*sources, "def f(x):\n    return x + 2\n")):
+        (tmp_path / f"{number}.py").write_text(source, encoding="utf-8")
+        sums.add(code_sha256(tmp_path / f"{number}.py"))
+    assert len(sums) == 2
 
 
-TINY = textwrap.dedent(
-    """
-    import os, signal, sys
-    from pathlib import Path
-    import numpy as np
-    from scripts import distil
-    from models.omni_nano import text
+def test_two_programs_do_not_run_one_stage_at_once(workshop: Workshop) -> None:
+    with open_stage(workshop):
+        with pytest.raises(SystemExit, match=r"distil is running already in .*; wait for it or stop it"):
+            run(again(workshop))
+        (workshop.folder("distil") / "text.pt").write_bytes(b"weights")
+    run(again(workshop))
 
-    folder, dies = Path(sys.argv[1]), len(sys.argv) > 2
-    settings = dict(hidden=32, layers=1, heads=1, intermediate=32, max_tokens=8, seed=1, batch=4, steps=6, warm_up=1,
-                    learning_rate=1e-3, loss=dict(cosine=1.0, tokens=1.0, relations=1.0))
-    dice = np.random.default_rng(1)
-    vectors = dice.normal(size=(8, 384)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    lesson = distil.Lesson([[1, 2, 3]] * 8, dice.normal(size=(24, 384)).astype(np.float16), np.arange(8) * 3, vectors)
-    distil.CHECKPOINT_EVERY_S = 0.0
-    checkpoint = folder / "checkpoint.pt"
-    before = distil.load_checkpoint(checkpoint)
-    print("resumed-at-step-%d" % (before["step"] if before else 0))
-    if dies:
-        save = distil.save_checkpoint
-        def save_and_die(path, **state):
-            save(path, **state)
-            if state["step"] == 3:
-                os.kill(os.getpid(), signal.SIGKILL)
-        distil.save_checkpoint = save_and_die
-    distil.learn(text.build(settings, 8), lesson, settings, checkpoint, "tokenizer")
-    print("finished-at-step-%d" % distil.load_checkpoint(checkpoint)["step"])
-    """
+
+def test_a_stage_that_is_done_leaves_no_checkpoint_one_that_is_stopped_keeps_it(
+    workshop: Workshop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped() -> None:
+        with open_stage(workshop) as stage:
+            (stage.folder / CHECKPOINT).write_bytes(b"half way")
+            raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit, match="130"):
+        stopped()
+    assert "distil: stopped; the same command goes on" in capsys.readouterr().err
+    assert (workshop.folder("distil") / CHECKPOINT).exists()
+    run(workshop)
+    assert not (workshop.folder("distil") / CHECKPOINT).exists()
+
+
+def test_time_spent_before_a_kill_counts(workshop: Workshop) -> None:
+    with open_stage(workshop) as stage:
+        stage.earlier_s = 1000.0
+        (stage.folder / "text.pt").write_bytes(b"weights")
+    record = json.loads((workshop.folder("distil") / "stage.json").read_text(encoding="utf-8"))
+    assert record["seconds"] >= 1000.0
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        pytest.param(None, r"recipe\.toml is missing; give --recipe", id="no recipe"),
+        pytest.param("name = ", r"recipe\.toml is not valid TOML: ", id="half a recipe"),
+        pytest.param('name = "tiny"', r"recipe\.toml has no table \[text\]", id="no table"),
+    ],
 )
+def test_a_recipe_that_cannot_be_used_is_named(workshop: Workshop, recipe: str | None, message: str) -> None:
+    if recipe is None:
+        workshop.recipe.unlink()
+    else:
+        workshop.recipe.write_text(recipe, encoding="utf-8")
+    with pytest.raises(SystemExit, match=message):
+        workshop.table("text")
