@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.omni_nano import cutouts, data, lessons, objectives, teachers, words
-from models.omni_nano.batches import Batch, Curriculum, agreed, prefetched, seeded
+from models.omni_nano.batches import Batch, Curriculum, agreed
+from models.omni_nano.drawing import prefetched, seeded
 from models.omni_nano.network import STRIDES, Convolution, ImageModel
 from scripts.stage import Stage, Workshop, load_checkpoint, progress, save_checkpoint
 
@@ -232,7 +233,7 @@ def main() -> None:
     torch.set_num_threads(int(settings["threads"]))
     names = (
         *("network", "data", "lessons", "batches", "augment", "everyday", "objectives", "teachers", "words"),
-        *("cutouts", "scenes", "things"),
+        *("cutouts", "scenes", "things", "drawing"),
     )
     code = [Path(__file__), *(workshop.model / f"{name}.py" for name in names)]
     inputs = {"vision": workshop.data / "vision", "video": workshop.data / "video", "teachers": workshop.teachers}

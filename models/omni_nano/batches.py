@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +11,7 @@ from torch import Tensor
 
 from edge_runtime.inference.preprocess import resized
 from models.omni_nano import augment
-from models.omni_nano.everyday import GROUPS, TEN, group_matrix, group_of
+from models.omni_nano.everyday import GROUPS, TEN, group_matrix, group_of, speak_of_people
 from models.omni_nano.lessons import NOTHING, SURE, VIEWS, Floats, Labelled, Lessons, agreement, view_box
 from models.omni_nano.network import FEATURES
 from models.omni_nano.objectives import Boxes
@@ -68,14 +66,20 @@ class Batch:
 
 
 def agreed(examples: Sequence[Example], lessons: Lessons) -> list[Labelled]:
-    """Return what the detectors and the true label say about every picture."""
+    """Return what the detectors, the true label and people's captions say about every picture."""
     matrix = group_matrix()
-    noun = [group_of(name) for name in COCO]
+    noun, person = [group_of(name) for name in COCO], COCO.index("person")
     found = []
     for example, first, second in zip(examples, lessons.yolox, lessons.nanodet, strict=True):
         groups = set(matrix[example.label].nonzero().flatten().tolist()) if example.label >= 0 else set()
         expected = frozenset(i for i, g in enumerate(noun) if g in groups)
-        found.append(agreement(first, second, expected, alone=example.kind == "tiny"))
+        if speak_of_people(example.captions):
+            expected |= {person}
+        told = agreement(first, second, expected, alone=example.kind == "tiny")
+        if speak_of_people(example.captions) and not (np.concatenate([told.boxes, told.unsure])[:, 5] == person).any():
+            # Somebody is there whom neither detector sees: nobody knows where.
+            told = Labelled(told.boxes, np.concatenate([told.unsure, [[0, 0, 1, 1, 0, person]]]).astype(np.float32))
+        found.append(told)
     return found
 
 
@@ -280,20 +284,3 @@ class Curriculum:
         present[truth.classes[truth.weights < 0.6]] = -1
         present[truth.classes[truth.weights >= 0.6]] = 1
         return present
-
-
-def prefetched(draw: Callable[[int], Batch], start: int, count: int, depth: int = 4) -> queue.Queue[Batch]:
-    """Draw batches `start` to `count` in a thread, a few ahead of the training loop."""
-    ready: queue.Queue[Batch] = queue.Queue(depth)
-
-    def work() -> None:
-        for step in range(start, count):
-            ready.put(draw(step))
-
-    threading.Thread(target=work, daemon=True, name="batches").start()
-    return ready
-
-
-def seeded(seed: int, step: int) -> np.random.Generator:
-    """Return the generator of one step, so that a resumed run draws what it would have drawn."""
-    return np.random.default_rng([seed, step])

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TEMPLATES = (
     "a photo of a {}",
@@ -155,8 +161,25 @@ COCO_GROUP = {
     "stop sign": "street sign",
 }
 
+# What people call people in captions.
+_PEOPLE = """
+man men woman women person people boy boys girl girls child children kid kids baby babies toddler guy guys lady
+ladies couple crowd player players rider riders biker bikers cyclist cyclists skier snowboarder skateboarder surfer
+climber hiker runner swimmer dancer worker workers soldier fisherman family friends adult adults teenager gentleman
+male female he she him her his hers someone somebody
+"""
+PEOPLE = frozenset(_PEOPLE.split())
+# So many captions of a picture that name a person vouch for one.
+VOUCHING = 3
+
 # The nouns a box must tell apart on the smallest pictures.
 TEN = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+def speak_of_people(captions: Sequence[str]) -> bool:
+    """Tell whether at least VOUCHING of a picture's captions name a person."""
+    named = sum(bool(PEOPLE & set(re.findall(r"[a-z]+", caption.lower()))) for caption in captions)
+    return named >= VOUCHING
 
 
 def members(numbers: str) -> list[int]:
