@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.assembly import Models, make_answerer, make_voice
+from edge_runtime.bundles.manifest import ClassifyPart
 from edge_runtime.decision.scene import Scene
 from edge_runtime.errors import InputError
 from edge_runtime.sources.files import read_picture, read_sound
@@ -54,11 +55,14 @@ def classifying(models: Models, labels: Sequence[str], template: str | None) -> 
 
     Raises:
         InputError: the bundle has fixed labels and a template is given, which it cannot use.
+        BundleError: the bundle cannot classify.
     """
     templates = [template] if template else []
     fixed = models.manifest.labels is not None and (models.manifest.classify is None or not labels)
     if fixed and templates:
         raise InputError(f"template {template!r} has no use: bundle {models.manifest.name} has fixed labels")
+    if not fixed:
+        models.manifest.part(ClassifyPart)
 
     def classify(path: str) -> Record:
         picture = read_picture(Path(path))

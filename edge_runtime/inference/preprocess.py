@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import cv2
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 STRIDE = 32
 LARGEST_MAGNIFICATION = 6.0
+_BLOCK = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +144,27 @@ def _interpolated(image: Image, size: tuple[int, int], method: str) -> Image:
     # Averaging whole areas first leaves the slow filter a picture at most three times too large.
     steps = [max(1, before // (2 * after)) for before, after in zip(image.shape[:2], size, strict=True)]
     image = resized(image, (image.shape[0] // steps[0], image.shape[1] // steps[1]))
-    rows, columns = (_filter(before, after, method) for before, after in zip(image.shape[:2], size, strict=True))
-    high = (rows @ image.reshape(image.shape[0], -1).astype(np.float32)).reshape(size[0], -1, 3)
-    both = columns @ high.transpose(1, 0, 2).reshape(image.shape[1], -1)
-    out: Image = np.clip(np.rint(both.reshape(size[1], size[0], 3).transpose(1, 0, 2)), 0, 255).astype(np.uint8)
+    high = _filtered(image.reshape(image.shape[0], -1).astype(np.float32), size[0], method)
+    sideways = high.reshape(size[0], -1, 3).transpose(1, 0, 2).reshape(image.shape[1], -1)
+    both = _filtered(sideways, size[1], method).reshape(size[1], size[0], 3).transpose(1, 0, 2)
+    out: Image = np.clip(np.rint(both), 0, 255).astype(np.uint8)
     return out
 
 
+def _filtered(rows: Floats, after: int, method: str) -> Floats:
+    """Resample the rows of a matrix to `after` rows."""
+    weights = _filter(len(rows), after, method)
+    out = np.empty((after, rows.shape[1]), np.float32)
+    # Most weights are zero: a few output rows at a time need few of the input's.
+    for start in range(0, after, _BLOCK):
+        block = weights[start : start + _BLOCK]
+        used = np.flatnonzero(block.any(0))
+        first, last = used[0], used[-1] + 1
+        np.matmul(block[:, first:last], rows[first:last], out=out[start : start + _BLOCK])
+    return out
+
+
+@lru_cache(maxsize=16)
 def _filter(before: int, after: int, method: str) -> Floats:
     """Return the weights (after, before) that resample one side; Keys' cubic with a = -0.5, or a triangle."""
     scale = before / after

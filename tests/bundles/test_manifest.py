@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+SPEECH = {
+    "encoder": "a.onnx",
+    "decoder": "b.onnx",
+    "tokenizer": "tokenizer.json",
+    "features": "log_mel",
+    "prompt": [1],
+    "end_id": 2,
+    "max_tokens": 9,
+}
+
+
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     folder = tmp_path / "bundle"
@@ -79,6 +90,19 @@ def test_a_file_that_nothing_vouches_for_is_not_handed_out() -> None:
         ),
         pytest.param(lambda d: d.update(extra=1), "extra: extra inputs are not permitted", id="unknown key"),
         pytest.param(lambda d: d.update(format=2), "format: input should be 1", id="format of another time"),
+        pytest.param(
+            lambda d: d["image"].update(fit="crop", size=[8, 8]), "fit 'crop' needs size and shorter", id="crop to what"
+        ),
+        pytest.param(lambda d: d["image"].update(fit="stretch"), "fit 'stretch' needs size", id="stretch to what"),
+        pytest.param(
+            lambda d: d["detector"]["thresholds"].pop("person"),
+            "label 'person' has no threshold",
+            id="a label left out",
+        ),
+        pytest.param(
+            lambda d: d["detector"]["presence"].update(person=[0, 1]), "detector.presence.person.0: ", id="scale of 0"
+        ),
+        pytest.param(lambda d: d.update(speech=SPEECH), "'log_mel' need mels and seconds", id="bands of what"),
         pytest.param(lambda d: d["image"].update(area="big"), "image.area: input should be", id="wrong type"),
         pytest.param(lambda d: d["classify"].update(temperature=0), "classify.temperature", id="divides by zero"),
         pytest.param(lambda d: d["files"].update({"../x": {"sha256": "0" * 64, "bytes": 1}}), "files", id="outside"),
@@ -90,6 +114,17 @@ def test_a_wrong_manifest_is_refused_in_one_line(bundle: Path, change: Callable[
         Manifest.load(bundle)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_every_part_may_be_left_out(bundle: Path) -> None:
+    def strip(data: dict[str, Any]) -> None:
+        for part in ("image", "text", "detector", "classify", "gate"):
+            del data[part]
+
+    rewrite(bundle, strip)
+    manifest = Manifest.load(bundle)
+    with pytest.raises(BundleError, match=r"bundle omni-nano \(.*\) has no text model; it has: nothing; name another"):
+        manifest.part(TextPart)
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,89 @@ def test_what_is_seen(
     assert [d.label for d in look.unsure] == unsure
 
 
+@pytest.mark.parametrize(
+    ("rows", "scores"),
+    [
+        pytest.param([(LEFT, (-9.0, 1.0))], [("dog", 0.731)], id="the only box has the presence of its label"),
+        pytest.param(
+            [(LEFT, (-9.0, 1.5)), (RIGHT, (-9.0, 1.0))], [("dog", 0.881), ("dog", 0.5)], id="the next asks for another"
+        ),
+        pytest.param(
+            [(LEFT, (-9.0, 1.0)), (RIGHT, (-9.0, 1.5))], [("dog", 0.881), ("dog", 0.5)], id="rank counts, not order"
+        ),
+        pytest.param(
+            [(LEFT, (-0.2, -9.0)), (RIGHT, (-0.25, -9.0))],
+            [("person", 0.354), ("person", 0.354)],
+            id="no box is surer than the one before it",
+        ),
+        pytest.param([(LEFT, (-1.5, -9.0))], [], id="a label that is hardly there has no box"),
+        pytest.param([(LEFT, (-9.0, -0.5))], [("dog", 0.119)], id="a box that is weak alone shows that one is there"),
+        pytest.param(
+            [(LEFT, (-9.0, 1.5)), (NEARLY_LEFT, (-9.0, 1.4)), (RIGHT, (-9.0, 1.0))],
+            [("dog", 0.881), ("dog", 0.5)],
+            id="a repeat has no rank",
+        ),
+    ],
+)
+def test_the_best_box_carries_presence_and_the_others_their_own(
+    rows: list[tuple[tuple[float, float, float, float], tuple[float, float]]], scores: list[tuple[str, float]]
+) -> None:
+    scales = {"calibration": {"person": (1.0, 0.5), "dog": (1.0, -1.0)}, "presence": {"person": (2.0, -0.2)}}
+    scales["presence"]["dog"] = (2.0, -1.0)
+    look = detector(Canned(rows), manifest(**scales)).look(PICTURE)
+    found = [*look.detections, *look.unsure]
+    assert [(d.label, round(d.score, 3)) for d in found] == scores
+    for d in found[:1]:
+        assert d.score == pytest.approx(look.presence[d.label])
+
+
+def test_scores_without_calibration_are_taken_as_they_are() -> None:
+    about = manifest(calibration={}, presence={})
+    look = detector(Canned([(LEFT, (0.0, 1.0)), (RIGHT, (-0.5, -9.0))]), about).look(PICTURE)
+    assert [round(d.score, 3) for d in (*look.detections, *look.unsure)] == [0.731, 0.5, 0.378]
+
+
+class CannedYolo:
+    """Answers with one output of one cell per row: centre, sides, objectness, person, dog."""
+
+    def __init__(self, *rows: tuple[float, ...]) -> None:
+        self.output = np.array([rows], np.float32)
+
+    def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        assert feeds["images"].shape == (1, 3, 64, 128)
+        return {"output": self.output}
+
+
+YOLO_IMAGE = {"file": "y.onnx", "input": "images", "fit": "letterbox", "size": (64, 128), "embedding": None}
+
+
+@pytest.mark.parametrize(
+    ("centred", "row"),
+    [
+        # A square picture fills 64 of the 128 columns.
+        pytest.param(False, (32.0, 32.0, 64.0, 64.0, 0.8, 0.9, 0.1), id="top left"),
+        pytest.param(True, (64.0, 32.0, 64.0, 64.0, 0.8, 0.9, 0.1), id="centred"),
+    ],
+)
+def test_boxes_in_a_letterbox_become_fractions_of_the_picture(centred: bool, row: tuple[float, ...]) -> None:
+    about = manifest(layout="yolox", decoded=True, calibration={}, presence={})
+    about = Manifest.model_validate(
+        {**about.model_dump(), "folder": Path(), "image": {**YOLO_IMAGE, "centred": centred}}
+    )
+    eyes = ObjectDetector(cast("OnnxSession", CannedYolo(row)), about)
+    look = eyes.look(np.zeros((30, 30, 3), np.uint8))
+    assert [(d.label, round(d.score, 4)) for d in look.detections] == [("person", 0.72)]
+    assert look.detections[0].box == pytest.approx((0.0, 0.0, 1.0, 1.0))
+    assert look.embedding is None
+    assert look.presence == pytest.approx({"person": 0.72, "dog": 0.08}, abs=1e-5)
+
+
+def test_a_bundle_without_a_detector_says_so() -> None:
+    about = Manifest.model_validate({**manifest().model_dump(), "folder": Path("here"), "detector": None})
+    with pytest.raises(BundleError, match=r"bundle canned \(here\) has no object detector; it has: picture model, "):
+        detector(Canned([]), about)
+
+
 def test_scores_and_presence_are_calibrated_apart() -> None:
     look = detector(Canned([(LEFT, (0.0, 1.0))])).look(PICTURE)
     assert {d.label: round(d.score, 3) for d in look.detections} == {"dog": 0.731, "person": 0.5}

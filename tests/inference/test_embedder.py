@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pytest
 
-from edge_runtime.bundles.manifest import ImagePart, Manifest, default_bundle
+from edge_runtime.bundles.manifest import ImagePart, Manifest, TextPart, default_bundle
 from edge_runtime.errors import InputError
 from edge_runtime.inference.embedder import Embedder
 from edge_runtime.inference.session import OnnxSession
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +52,40 @@ def test_more_sentences_than_one_batch(embedder: Embedder) -> None:
 def test_what_means_the_same_lies_nearer(embedder: Embedder, text: str, near: str, far: str) -> None:
     a, b, c = embedder.embed_text([text, near, far])
     assert a @ b > a @ c + 0.1
+
+
+class Canned:
+    """Embeds a text as the sum of its tokens, twice as long as a unit vector, and keeps what it was given."""
+
+    fed: list[dict[str, Any]]
+
+    def __init__(self, path: Path, *, threads: int) -> None:
+        assert path.name == "text.onnx"
+        assert threads == 2
+
+    def expect(self, inputs: Iterable[str], outputs: Iterable[str]) -> None:
+        assert (list(inputs), list(outputs)) == (["ids"], ["vector"])
+
+    def run(self, feeds: dict[str, Any]) -> dict[str, Any]:
+        Canned.fed.append(feeds)
+        total = feeds["ids"].sum(1, keepdims=True) / 1000
+        return {"vector": 2 * np.concatenate([np.cos(total), np.sin(total)], 1).astype(np.float32)}
+
+
+def test_texts_are_prepared_as_their_model_learned_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_runtime.inference.embedder.OnnxSession", Canned)
+    Canned.fed = []
+    shipped = Manifest.load(default_bundle())
+    names = {"input": "ids", "mask": None, "embedding": "vector", "pad_id": 1, "pad_to": 16, "lowercase": True}
+    part = shipped.part(TextPart).model_copy(update=names)
+    own = Embedder(shipped.model_copy(update={"text": part, "embedding_size": None}), pytest.fail)
+    vectors = own.embed_text(["turn on the lamp", "DOG", "dog"])
+    assert vectors.shape == (3, 2)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-6)
+    assert (vectors[1] == vectors[2]).all()
+    assert [set(feeds) for feeds in Canned.fed] == [{"ids"}]
+    assert Canned.fed[0]["ids"].shape == (3, 16)
+    assert (Canned.fed[0]["ids"][:, -1] == 1).all()
 
 
 @pytest.mark.parametrize("shape", [(480, 640, 3), (64, 64, 3), (720, 300, 3)], ids=["usual", "tiny", "upright"])

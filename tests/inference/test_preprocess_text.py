@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
 from edge_runtime.bundles.manifest import Manifest, TextPart, default_bundle
-from edge_runtime.inference.preprocess import token_ids
+from edge_runtime.errors import BundleError
+from edge_runtime.inference.preprocess import read_tokenizer, token_ids
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +34,37 @@ def test_a_long_sentence_is_cut_but_closed(tokenizer: Tokenizer) -> None:
     assert ids.shape == (1, 64)
     assert mask.all()
     assert ids[0, -1] == short[0, -1]
+
+
+@pytest.mark.parametrize(
+    ("text", "pad_to", "real"),
+    [
+        pytest.param("dog", 16, 3, id="filled up"),
+        pytest.param("dog " * 500, 16, 16, id="cut to what it is filled up to"),
+        pytest.param("", 2, 2, id="full already"),
+    ],
+)
+def test_every_sentence_is_filled_up_where_the_model_learned_so(
+    tokenizer: Tokenizer, text: str, pad_to: int, real: int
+) -> None:
+    ids, mask = token_ids(tokenizer, [text], 64, pad_id=7, pad_to=pad_to)
+    assert ids.shape == mask.shape == (1, pad_to)
+    assert mask.sum() == real
+    assert (ids[0, real:] == 7).all()
+
+
+def test_padding_and_cutting_that_the_file_asks_for_are_left_out(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    padded = Tokenizer.from_str(tokenizer.to_str())
+    padded.enable_padding(length=40)
+    padded.enable_truncation(4)
+    padded.save(str(tmp_path / "tokenizer.json"))
+    text = "is there a dog in the kitchen"
+    assert read_tokenizer(tmp_path / "tokenizer.json").encode(text).ids == tokenizer.encode(text).ids
+
+
+def test_a_missing_tokenizer_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"tokenizer .*nowhere\.json is missing"):
+        read_tokenizer(tmp_path / "nowhere.json")
 
 
 def test_no_sentence_gives_no_row(tokenizer: Tokenizer) -> None:
