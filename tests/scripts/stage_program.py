@@ -12,35 +12,39 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models.omni_nano import text_teacher
 from scripts import checkpoints, stage
-from tests.scripts.conftest import fewer_sentences
+from tests.scripts.conftest import fewer_sentences, made_up_teachers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SAVE, POOL = stage.save_checkpoint, text_teacher.pool
+SAVE = stage.save_checkpoint
+# By stage: how its teachers are made smaller, and the function that one answer of theirs goes through.
+LITTLE = {"distil": fewer_sentences, "train": made_up_teachers}
+ANSWERS = {"distil": ("models.omni_nano.text_teacher", "pool"), "train": ("models.omni_nano.cutouts", "of_picture")}
 
 
-def stop_at(moment: str, told: int, patch: pytest.MonkeyPatch) -> None:
+def stop_at(moment: str, told: int, patch: pytest.MonkeyPatch, answer: tuple[str, str]) -> None:
     """Have this program get a signal at that moment."""
     what, _, count = moment.partition(" ")
     answers = 0
+    module, name = answer
+    ask = getattr(importlib.import_module(module), name)
 
     def save(path: Path, **state: Any) -> None:
         SAVE(path, **state)
         if what == "step" and state.get("step") == int(count):
             os.kill(os.getpid(), told)
 
-    def pool(*arguments: Any) -> Any:
+    def asked(*arguments: Any) -> Any:
         nonlocal answers
         answers += 1
         if what == "answer" and answers == int(count):
             os.kill(os.getpid(), told)
-        return POOL(*arguments)
+        return ask(*arguments)
 
     patch.setattr(checkpoints, "save_checkpoint", save)
-    patch.setattr(text_teacher, "pool", pool)
+    patch.setattr(f"{module}.{name}", asked)
 
 
 def main() -> None:
@@ -48,8 +52,8 @@ def main() -> None:
     name, told, moment = sys.argv[1:4]
     # Nothing is put back: the program ends.
     patch = pytest.MonkeyPatch()
-    fewer_sentences(patch)
-    stop_at(moment, int(told), patch)
+    LITTLE[name](patch)
+    stop_at(moment, int(told), patch, ANSWERS[name])
     del sys.argv[1:4]
     importlib.import_module(f"scripts.{name}").main()
 

@@ -63,6 +63,8 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(whole: Fac
     assert [f.record("distil")["seeds"] for f in (whole, factory)] == [{"text": 7}, {"text": 8}]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("told", "moment", "status", "resumes"),
     [
@@ -84,6 +86,8 @@ def test_a_training_that_was_stopped_ends_with_the_numbers_of_one_that_was_not(
     assert not (factory.folder("distil") / "checkpoint.pt").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_teacher_is_not_asked_again_what_it_answered_before_a_kill(whole: Factory, factory: Factory) -> None:
     # Two answers fill a part: the first part is whole, the second half done.
     killed = factory.run("distil", signal.SIGKILL, "answer 4")
