@@ -151,7 +151,7 @@ class SpeechPart(Part):
         encoder: `input_features` (1, mels, frames) or `input_values` (1, samples) in, `last_hidden_state` out.
         decoder: `input_ids` (1, n) and `encoder_hidden_states` in, `logits` (1, n, vocabulary) out.
         features: "log_mel" (Whisper: `mels` bands over `seconds` of sound) or "waveform" (Moonshine).
-        seconds: the longest sound in one go; "log_mel" fills shorter ones up to it.
+        seconds: the longest sound in one go, 30 when not given; "log_mel" needs it and fills shorter ones up to it.
         prompt: token ids that the transcript begins with; the first starts the decoder.
         end_id: token that ends it.
         suppress: token ids never written.

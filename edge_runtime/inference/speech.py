@@ -26,6 +26,7 @@ _WINDOW = 400
 _HOP = 160
 _SHORTEST = SAMPLE_RATE_HZ // 10
 _QUIET_S = 0.1
+_LONGEST_S = 30.0
 _LINEAR_MELS_HZ = 200 / 3
 _KNEE_HZ = 1000.0
 _KNEE_MEL = _KNEE_HZ / _LINEAR_MELS_HZ
@@ -59,7 +60,7 @@ class Transcriber:
         return " ".join(filter(None, texts))
 
     def _pieces(self, samples: Floats) -> Iterator[Floats]:
-        longest = len(samples) if self._part.seconds is None else int(self._part.seconds * SAMPLE_RATE_HZ)
+        longest = int((self._part.seconds or _LONGEST_S) * SAMPLE_RATE_HZ)
         while len(samples) > longest:
             cut = quietest(samples[:longest])
             yield samples[:cut]

@@ -123,6 +123,7 @@ def test_special_tokens_are_not_text(bundle: Manifest, monkeypatch: pytest.Monke
         pytest.param(
             1.0, {"features": "log_mel", "mels": 80, "seconds": 2}, [(1, 80, 200)], id="log-mel fills up to its length"
         ),
+        pytest.param(31.0, {"seconds": 40}, [(1, 31 * RATE)], id="all that the model can hear at once"),
         pytest.param(1.0, {"seconds": 1}, [(1, RATE)], id="just the longest"),
     ],
 )
