@@ -45,8 +45,8 @@ max_tokens = 24
 warm_start = "pca"
 recombined = 40
 recombined_spoken = 40
-batch = 32
-steps = 48
+batch = 96
+steps = 24
 warm_up = 2
 learning_rate = 2e-3
 loss = { cosine = 1.0, tokens = 2.0, relations = 2.0 }

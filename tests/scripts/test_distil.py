@@ -68,8 +68,8 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(whole: Fac
 @pytest.mark.parametrize(
     ("told", "moment", "status", "resumes"),
     [
-        pytest.param(signal.SIGKILL, "step 40", -signal.SIGKILL, 40, id="killed in the second epoch"),
-        pytest.param(signal.SIGTERM, "step 20", 128 + signal.SIGTERM, 20, id="told to stop"),
+        pytest.param(signal.SIGKILL, "step 12", -signal.SIGKILL, 12, id="killed in the second epoch"),
+        pytest.param(signal.SIGTERM, "step 5", 128 + signal.SIGTERM, 5, id="told to stop"),
     ],
 )
 def test_a_training_that_was_stopped_ends_with_the_numbers_of_one_that_was_not(
@@ -106,7 +106,7 @@ def test_the_teacher_is_not_asked_again_what_it_answered_before_a_kill(whole: Fa
     [
         pytest.param(("", ""), False, id="nothing changed"),
         pytest.param(("[text]", "[other]\nseed = 1\n[text]"), False, id="a table that it does not read"),
-        pytest.param(("steps = 48", "steps = 2"), True, id="a setting"),
+        pytest.param(("steps = 24", "steps = 2"), True, id="a setting"),
     ],
 )
 def test_it_runs_again_only_for_a_reason(
