@@ -155,6 +155,7 @@ class SpeechPart(Part):
         prompt: token ids that the transcript begins with; the first starts the decoder.
         end_id: token that ends it.
         suppress: token ids never written.
+        begin_suppress: token ids that a transcript never begins with: Whisper's blank and end.
         max_tokens: the longest transcript of one go, `prompt` counted.
     """
 
@@ -168,6 +169,7 @@ class SpeechPart(Part):
     prompt: tuple[int, ...] = Field(min_length=1)
     end_id: int
     suppress: tuple[int, ...] = ()
+    begin_suppress: tuple[int, ...] = ()
     max_tokens: int
 
     @model_validator(mode="after")

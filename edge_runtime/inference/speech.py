@@ -82,6 +82,8 @@ class Transcriber:
             feeds = {"input_ids": np.array([tokens], np.int64), "encoder_hidden_states": memory}
             logits = self._decoder.run(feeds)["logits"][0, -1]
             logits[list(part.suppress)] = -np.inf
+            if len(tokens) == len(part.prompt):
+                logits[list(part.begin_suppress)] = -np.inf
             token = int(logits.argmax())
             if token == part.end_id:
                 break

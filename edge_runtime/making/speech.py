@@ -44,6 +44,7 @@ def whisper(original: Original, order: Order) -> Plan:
         "prompt": prompt,
         "end_id": _one(rules.eos_token_id, model.config.eos_token_id),
         "suppress": list(rules.suppress_tokens or ()),
+        "begin_suppress": list(getattr(rules, "begin_suppress_tokens", None) or ()),
         "max_tokens": model.config.max_target_positions,
     }
     sound = speech(seconds)

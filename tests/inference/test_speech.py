@@ -103,11 +103,13 @@ def said(manifest: Manifest, lasts_s: float = 1.0, **changes: Any) -> str:
         pytest.param({}, "<noise> turn on", id="until the end token"),
         pytest.param({"max_tokens": 4}, "<noise> turn", id="or the longest transcript, the prompt counted"),
         pytest.param({"suppress": (3,)}, "turn turn on", id="never what is suppressed"),
+        pytest.param({"begin_suppress": (3,)}, "turn turn on", id="nor begun with what may not begin"),
+        pytest.param({"begin_suppress": (4,)}, "<noise> turn on", id="which may well come later"),
     ],
 )
 def test_tokens_are_written_one_by_one(bundle: Manifest, changes: dict[str, Any], text: str) -> None:
     assert said(bundle, **changes) == text
-    assert Canned.prompts[:2] == [[0, 1], [0, 1, 4 if "suppress" in changes else 3]]
+    assert Canned.prompts[:2] == [[0, 1], [0, 1, 3 if text.startswith("<noise>") else 4]]
 
 
 def test_special_tokens_are_not_text(bundle: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
