@@ -1,7 +1,8 @@
 """Put the built parts and what is known about them into the folder that ships.
 
 calibrate/calibration.json holds the manifest's "detector", "gate" and "classify" (its temperature);
-evaluate/evaluation.json holds "numbers".
+evaluate/evaluation.json holds "numbers" and what the model's report shows; bench/model.json, if bench/model.py has been
+asked for one, its times.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.bundles.manifest import Manifest
+from models.omni_nano import reporting, scoring
 from scripts.stage import REPOSITORY, Stage, Workshop, sha256, versions, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NUMBERS = ("<!-- numbers: written by scripts/bundle.py -->", "<!-- end of numbers -->")
+CALIBRATION = ("<!-- calibration: written by scripts/bundle.py -->", "<!-- end of calibration -->")
+# What the manifest keeps of a row of the evaluation.
+KEPT = ("int8", "low", "high", "fp32", "difference", "difference_low", "difference_high", "count")
 LIMIT_BYTES = 25_000_000
 FILES = {
     "image.onnx": ("quantize", "image.onnx"),
@@ -38,12 +43,11 @@ def records(workshop: Workshop) -> dict[str, dict[str, Any]]:
     return found
 
 
-def describe(workshop: Workshop, target: Path) -> dict[str, Any]:
+def describe(
+    workshop: Workshop, target: Path, calibration: Mapping[str, Any], numbers: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the manifest of the files that lie in `target`."""
     recipe = workshop.settings
-    calibration = json.loads(workshop.output("calibrate", "calibration.json").read_text(encoding="utf-8"))
-    evaluation = workshop.folder("evaluate") / "evaluation.json"
-    done = records(workshop)
     names = sorted(path.name for path in target.iterdir() if path.name != "manifest.json")
     return {
         "format": 1,
@@ -58,35 +62,56 @@ def describe(workshop: Workshop, target: Path) -> dict[str, Any]:
         "detector": calibration["detector"],
         "classify": {"templates": recipe["classify"]["templates"], **calibration["classify"]},
         "gate": calibration["gate"],
-        "numbers": json.loads(evaluation.read_text(encoding="utf-8")) if evaluation.exists() else {},
+        "numbers": dict(numbers),
         "teachers": recipe["teachers"],
         "sources": recipe["sources"],
-        "built": _built(done),
+        "built": _built(records(workshop)),
     }
 
 
-def write_numbers(card: Path, manifest: Manifest) -> None:
-    """Write sizes and numbers between the marks of the model card, so that they cannot drift from the bundle."""
-    sizes = {f"size of {name}": f"{entry.bytes / 1e6:.2f} MB" for name, entry in sorted(manifest.files.items())}
-    groups = dict(manifest.numbers)
-    full = _flat(groups.pop("fp32", {}))
-    rows = sizes | _flat(groups.pop("int8", {})) | _flat(groups)
-    lines = [f"| {name} | {value} | {full.get(name, '')} |" for name, value in rows.items()]
-    table = "\n".join(["| what | as shipped | FP32 |", "|---|---|---|", *lines])
-    text = card.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(NUMBERS[0])
-    _, end, after = rest.partition(NUMBERS[1])
+def candidate(workshop: Workshop, stage: str, calibration: Mapping[str, Any], folder: Path) -> Manifest:
+    """Make a bundle of what a stage left, `quantize` or `export`, so that it can be judged as one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, (last, file) in FILES.items():
+        shutil.copyfile(workshop.output(stage if last == "quantize" else last, file), folder / name)
+    return Manifest.model_validate({**describe(workshop, folder, calibration, {}), "folder": folder})
+
+
+def numbers_of(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the manifest says about the model's worth, by name of the question."""
+    return {row["name"]: {key: row[key] for key in KEPT} for row in found.get("rows", [])}
+
+
+def write_card(card: Path, manifest: Manifest, found: Mapping[str, Any]) -> None:
+    """Write sizes, numbers and calibration between the marks of the model card, so that they cannot drift."""
+    lines = ["| what | as shipped | 95 % interval | bar | FP32 | INT8 - FP32 | 95 % interval | count |"]
+    lines.append("|---|---|---|---|---|---|---|---|")
+    for name, entry in sorted(manifest.files.items()):
+        lines.append(f"| size of {name} | {entry.bytes / 1e6:.2f} MB | | | | | | |")
+    for row in found.get("rows", []):
+        bar = scoring.verdict(row["bar"], reached=row["reached"], least=row["least"])
+        spans = [f"{row[low]:.3f} to {row[low.replace('low', 'high')]:.3f}" for low in ("low", "difference_low")]
+        lines.append(
+            f"| {row['what']} | {row['int8']:.3f} | {spans[0]} | {bar} | {row['fp32']:.3f} "
+            f"| {row['difference']:+.3f} | {spans[1]} | {row['count']} |"
+        )
+    text = between(card.read_text(encoding="utf-8"), NUMBERS, "\n".join(lines), card)
+    if found:
+        text = between(text, CALIBRATION, reporting.summary(found, "report"), card)
+    write_atomically(card, text)
+
+
+def between(text: str, marks: tuple[str, str], block: str, card: Path) -> str:
+    """Return the text with a block between its marks.
+
+    Raises:
+        SystemExit: the marks are not there.
+    """
+    before, begin, rest = text.partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not (begin and end):
-        raise SystemExit(f"{card} has no place for the numbers; put {NUMBERS[0]} and {NUMBERS[1]} in it")
-    write_atomically(card, f"{before}{begin}\n{table}\n{end}{after}")
-
-
-def _flat(numbers: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in numbers.items():
-        label = f"{above}{name}".replace("_", " ")
-        found |= _flat(value, f"{label} ") if isinstance(value, dict) else {label: value}
-    return found
+        raise SystemExit(f"{card} has no place for what is measured; put {marks[0]} and {marks[1]} in it")
+    return f"{before}{begin}\n{block}\n{end}{after}"
 
 
 def _built(done: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -101,23 +126,31 @@ def _git(*arguments: str) -> str:
 
 
 def run(workshop: Workshop) -> None:
-    """Assemble the bundle; refuses one of more than 25 MB."""
+    """Assemble the bundle, its card and its report; refuses a bundle of more than 25 MB."""
     target = workshop.model / "bundle"
     inputs = {name: workshop.output(stage, file) for name, (stage, file) in FILES.items()}
     size = sum(path.stat().st_size for path in inputs.values())
     if size > LIMIT_BYTES:
         raise SystemExit(f"the bundle would be {size} bytes; the limit is {LIMIT_BYTES}")
-    with Stage(workshop, "bundle", inputs, [Path(__file__)], tuple(workshop.settings)) as stage:
+    calibration = json.loads(workshop.output("calibrate", "calibration.json").read_text(encoding="utf-8"))
+    evaluation = workshop.folder("evaluate") / "evaluation.json"
+    found = json.loads(evaluation.read_text(encoding="utf-8")) if evaluation.exists() else {}
+    code = [Path(__file__), *(Path(str(part.__file__)) for part in (reporting, scoring))]
+    with Stage(workshop, "bundle", inputs, code, tuple(workshop.settings)) as stage:
         target.mkdir(parents=True, exist_ok=True)
         for name, source in inputs.items():
             shutil.copyfile(source, target / name)
         for stray in {path.name for path in target.iterdir()} - {*inputs, "manifest.json"}:
             (target / stray).unlink()
-        text = json.dumps(describe(workshop, target), indent=1, sort_keys=True) + "\n"
-        write_atomically(target / "manifest.json", text)
+        told = describe(workshop, target, calibration, numbers_of(found))
+        write_atomically(target / "manifest.json", json.dumps(told, indent=1, sort_keys=True) + "\n")
         manifest = Manifest.load(target)
         manifest.verify()
-        write_numbers(workshop.model / "CARD.md", manifest)
+        write_card(workshop.model / "CARD.md", manifest, found)
+        if found:
+            speed = reporting.read_speed(workshop.folder("bench") / "model.json")
+            told |= {"template": told["classify"]["templates"][0], "speed": speed}
+            reporting.write(workshop.model / "report", found, told)
         stage.numbers["bytes"] = sum(path.stat().st_size for path in target.iterdir())
 
 

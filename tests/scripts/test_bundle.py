@@ -38,20 +38,46 @@ CALIBRATION = {
     "classify": {"temperature": 0.05},
     "gate": {"local_threshold": 0.8, "alpha": 0.05},
 }
-NUMBERS = {"fp32": {"recall_person": 0.77}, "int8": {"recall_person": 0.75}, "text": {"cosine": 0.95}}
+MEASURED = {
+    "int8": 0.75,
+    "low": 0.7,
+    "high": 0.8,
+    "fp32": 0.77,
+    "difference": -0.02,
+    "difference_low": -0.04,
+    "difference_high": 0.0,
+    "count": 90,
+}
+ROW = {"name": "recall_person", "what": "recall of people", "bar": 0.7, "least": True, "reached": True, **MEASURED}
+EVALUATION = {
+    "rows": [ROW],
+    "sizes": [],
+    "curves": {
+        "reliability": {},
+        "risk": {
+            "is there a ...?": {"coverage": [], "kept": {"limit": 0.8, "coverage": 0.9, "risk": 0.04, "count": 9}}
+        },
+        "cameras": [],
+        "lengths": [],
+        "confused": [],
+    },
+}
+
+
+CARD = "\n".join(["# tiny", bundle.NUMBERS[0], "old", bundle.NUMBERS[1], *bundle.CALIBRATION, "the end", ""])
 
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Workshop:
     (tmp_path / "recipe.toml").write_text(RECIPE, encoding="utf-8")
-    (tmp_path / "CARD.md").write_text(f"# tiny\n{bundle.NUMBERS[0]}\nold\n{bundle.NUMBERS[1]}\nthe end\n", "utf-8")
+    (tmp_path / "CARD.md").write_text(CARD, "utf-8")
     made = Workshop(tmp_path / "recipe.toml", tmp_path, tmp_path, tmp_path / "build")
     for name, (stage, file) in bundle.FILES.items():
         made.folder(stage).mkdir(parents=True, exist_ok=True)
         (made.folder(stage) / file).write_text(name, encoding="utf-8")
     for stage, name, data in (
         ("calibrate", "calibration.json", CALIBRATION),
-        ("evaluate", "evaluation.json", NUMBERS),
+        ("evaluate", "evaluation.json", EVALUATION),
         ("distil", "stage.json", {"settings": {"text": {"seed": 7}}, "outputs": {"text.pt": "ab"}}),
     ):
         made.folder(stage).mkdir(parents=True, exist_ok=True)
@@ -65,7 +91,7 @@ def test_a_bundle_vouches_for_its_files_and_says_how_it_was_built(workshop: Work
     manifest.verify()
     assert set(manifest.files) == set(bundle.FILES)
     assert manifest.part(DetectorPart).thresholds == {"dog": 0.4}
-    assert manifest.numbers == NUMBERS
+    assert manifest.numbers == {"recall_person": MEASURED}
     assert manifest.built["seeds"] == {"text": 7}
     assert manifest.built["outputs"] == {"distil/text.pt": "ab"}
 
@@ -79,13 +105,33 @@ def test_the_same_parts_give_the_same_bundle_and_strays_go(workshop: Workshop) -
     assert not (workshop.model / "bundle" / "notes.txt").exists()
 
 
-def test_the_card_shows_the_numbers_of_the_bundle(workshop: Workshop) -> None:
+def test_the_card_and_the_report_show_the_numbers_of_the_bundle(workshop: Workshop) -> None:
     bundle.run(workshop)
     card = (workshop.model / "CARD.md").read_text(encoding="utf-8")
-    assert "| recall person | 0.75 | 0.77 |" in card
-    assert "| text cosine | 0.95 |  |" in card
+    row = "| recall of people | 0.750 | 0.700 to 0.800 | >= 0.7 pass | 0.770 | -0.020 | -0.040 to 0.000 | 90 |"
+    assert row in card
+    assert "(report/index.html)" in card
     assert "old" not in card
     assert card.endswith("the end\n")
+    assert "recall of people" in (workshop.model / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_model_that_is_not_judged_yet_has_a_bundle_without_numbers(workshop: Workshop) -> None:
+    (workshop.folder("evaluate") / "evaluation.json").unlink()
+    bundle.run(workshop)
+    assert Manifest.load(workshop.model / "bundle").numbers == {}
+    assert "size of image.onnx" in (workshop.model / "CARD.md").read_text(encoding="utf-8")
+    assert not (workshop.model / "report").exists()
+
+
+def test_a_candidate_is_a_bundle_of_what_a_stage_left(workshop: Workshop, tmp_path: Path) -> None:
+    workshop.folder("export").mkdir(parents=True)
+    for name in ("image.onnx", "text.onnx"):
+        (workshop.folder("export") / name).write_text(f"FP32 {name}", encoding="utf-8")
+    manifest = bundle.candidate(workshop, "export", CALIBRATION, tmp_path / "judged")
+    manifest.verify()
+    assert manifest.path("image.onnx").read_text(encoding="utf-8") == "FP32 image.onnx"
+    assert manifest.path("tokenizer.json").read_text(encoding="utf-8") == "tokenizer.json"
 
 
 def test_a_bundle_over_its_limit_is_not_written(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,5 +143,5 @@ def test_a_bundle_over_its_limit_is_not_written(workshop: Workshop, monkeypatch:
 
 def test_a_card_without_a_place_for_numbers_is_named(workshop: Workshop) -> None:
     (workshop.model / "CARD.md").write_text("# tiny\n", encoding="utf-8")
-    with pytest.raises(SystemExit, match="has no place for the numbers"):
+    with pytest.raises(SystemExit, match="has no place for what is measured"):
         bundle.run(workshop)
