@@ -29,6 +29,7 @@ SOURCES = (
 # What the teachers have answered, and the code that asks them.
 KEPT = {
     "boxes.pt": ("data.py", "lessons.py", "teachers.py"),
+    "boxes-part.pt": ("data.py", "lessons.py", "teachers.py"),
     "opinions.pt": ("data.py", "lessons.py", "network.py", "teachers.py"),
     "words.pt": ("data.py", "everyday.py", "teachers.py", "things.py", "words.py"),
     "cutouts.pt": ("batches.py", "cutouts.py", "data.py", "everyday.py", "lessons.py", "teachers.py"),
@@ -229,7 +230,7 @@ def train(stage: Stage, settings: dict[str, Any]) -> dict[str, float]:
     bar = progress(range(first, steps), "eyes", total=steps, done=first)
     with checkpoints:
         for step in bar:
-            recent = course.advance(ready.get(), step)
+            recent = course.advance(next(ready), step)
             bar.set_postfix({name: f"{value:.3f}" for name, value in recent.items()}, refresh=False)
             checkpoints.reached(step + 1, course.state)
     save_checkpoint(stage.folder / "image.pt", model=course.average.state_dict(), settings=settings)

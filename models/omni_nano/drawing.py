@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import queue
-import threading
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from models.omni_nano.batches import Batch
 
 
-def prefetched(draw: Callable[[int], Batch], start: int, count: int, depth: int = 4) -> queue.Queue[Batch]:
-    """Draw batches `start` to `count` in a thread, a few ahead of the training loop."""
-    ready: queue.Queue[Batch] = queue.Queue(depth)
-
-    def work() -> None:
-        for step in range(start, count):
-            ready.put(draw(step))
-
-    threading.Thread(target=work, daemon=True, name="batches").start()
-    return ready
+def prefetched(draw: Callable[[int], Batch], start: int, count: int, depth: int = 4) -> Iterator[Batch]:
+    """Draw batches `start` to `count` in a thread, a few ahead of the training loop; its errors are raised here."""
+    waiting: deque[Future[Batch]] = deque()
+    with ThreadPoolExecutor(1, "batches") as thread:
+        for step in range(start, count + depth):
+            if step < count:
+                waiting.append(thread.submit(draw, step))
+            if len(waiting) > depth or (step >= count and waiting):
+                yield waiting.popleft().result()
 
 
 def seeded(seed: int, step: int) -> np.random.Generator:

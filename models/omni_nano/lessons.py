@@ -15,6 +15,7 @@ from edge_runtime.inference.preprocess import resized
 from models.omni_nano.network import FEATURES
 from models.omni_nano.teachers import Classifier, NanoDet, Yolox
 from scripts.stage import progress
+from scripts.writing import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 VIEWS = 2
 VIEW_SIDE = 224
+# Pictures between two savings of the detectors' answers.
+PART = 500
 
 
 @dataclass
@@ -87,12 +90,25 @@ def mirrored(boxes: Floats) -> Floats:
     return out
 
 
-def find_boxes(examples: list[Example], teachers: Path) -> tuple[list[Floats], list[Floats]]:
-    """Ask both detectors about every picture; the smallest ones are only shown to the first."""
+def _keep(path: Path, answers: object) -> None:
+    with replacing(path) as partial, partial.open("wb") as file:
+        torch.save(answers, file)
+
+
+def find_boxes(examples: list[Example], teachers: Path, part: Path) -> tuple[list[Floats], list[Floats]]:
+    """Ask both detectors about every picture; the smallest ones are only shown to the first.
+
+    Every PART pictures the answers so far go to the file `part`, from which a killed run goes on.
+    """
     yolox, nanodet = Yolox(teachers / "yolox_nano.onnx"), NanoDet(teachers)
     first: list[Floats] = []
     second: list[Floats] = []
-    for example in progress(examples, "boxes"):
+    if part.exists():
+        first, second = torch.load(part, weights_only=False)
+    done = len(first)
+    for example in progress(examples[done:], "boxes", total=len(examples), done=done):
+        if len(first) % PART == 0 and len(first) > done:
+            _keep(part, (first, second))
         first.append(yolox(example.picture))
         if example.kind == "tiny":
             second.append(np.zeros((0, 6), np.float32))
@@ -140,10 +156,12 @@ def lessons(examples: list[Example], teachers: Path, cache: Path) -> Lessons:
     cache.mkdir(parents=True, exist_ok=True)
     boxes_path, opinions_path = cache / "boxes.pt", cache / "opinions.pt"
     if not boxes_path.exists():
-        torch.save(find_boxes(examples, teachers), boxes_path)
+        part = cache / "boxes-part.pt"
+        _keep(boxes_path, find_boxes(examples, teachers, part))
+        part.unlink(missing_ok=True)
     if not opinions_path.exists():
         classifier = Classifier(teachers / "mobilenet_v2_1.0_224_ptq.tflite")
-        torch.save(opinions(examples, classifier), opinions_path)
+        _keep(opinions_path, opinions(examples, classifier))
     yolox, nanodet = torch.load(boxes_path, weights_only=False)
     logits, features = torch.load(opinions_path)
     return Lessons(logits, features, yolox, nanodet)

@@ -14,6 +14,7 @@ from transformers import BertModel
 
 from edge_runtime.inference.preprocess import token_ids
 from scripts.stage import progress
+from scripts.writing import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,5 +82,6 @@ def teach(texts: Sequence[str], cache: Path, max_tokens: int, batch: int = 256) 
         for row, values in zip(rows, tokens.numpy(), strict=True):
             states[starts[row] : starts[row + 1]] = values[: lengths[row]]
     states.flush()
-    np.save(vectors_path, vectors)
+    with replacing(vectors_path) as partial, partial.open("wb") as file:
+        np.save(file, vectors)
     return states_path, vectors_path

@@ -1,6 +1,7 @@
 """One stage as a program that is told to stop: STAGE SIGNAL MOMENT, then the stage's options.
 
-Moments: "step 20" is after the checkpoint of step 20 was written, "answer 4" while the teacher gives its 4th answer.
+Moments: "step 20" is after the checkpoint of step 20 was written, "answer 4" while the teacher gives its 4th answer,
+"picture 25" when the detectors come to the 25th picture.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from scripts import checkpoints, stage
 from tests.scripts.conftest import fewer_sentences, made_up_teachers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 SAVE = stage.save_checkpoint
@@ -43,6 +45,15 @@ def stop_at(moment: str, told: int, patch: pytest.MonkeyPatch, answer: tuple[str
             os.kill(os.getpid(), told)
         return ask(*arguments)
 
+    def progress(items: Any, title: str, **about: int) -> Iterator[Any]:
+        for number, item in enumerate(stage.progress(items, title, **about), about.get("done", 0) + 1):
+            if (what, title, str(number)) == ("picture", "boxes", count):
+                os.kill(os.getpid(), told)
+            yield item
+
+    if what == "picture":
+        patch.setattr("models.omni_nano.lessons.progress", progress)
+        patch.setattr("models.omni_nano.lessons.PART", 10)
     patch.setattr(checkpoints, "save_checkpoint", save)
     patch.setattr(f"{module}.{name}", asked)
 

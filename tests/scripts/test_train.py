@@ -97,6 +97,19 @@ def test_teachers_are_not_asked_again_what_they_answered_before_a_kill(whole: Fa
     assert same(factory, whole)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_detectors_go_on_in_the_middle_of_the_pictures(whole: Factory, factory: Factory) -> None:
+    killed = factory.run("train", signal.SIGKILL, "picture 25")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    cache = factory.folder("train") / "cache"
+    assert len(torch.load(cache / "boxes-part.pt", weights_only=False)[0]) == 20
+    again = factory.run("train")
+    assert "boxes:  50%" in again.stderr
+    assert not (cache / "boxes-part.pt").exists()
+    assert same(factory, whole)
+
+
 def test_answers_about_other_pictures_are_forgotten(whole: Factory, tmp_path: Path) -> None:
     factory = whole.copy(tmp_path / "factory")
     (factory.root / "data" / "vision" / "new.txt").write_text("more", encoding="utf-8")
