@@ -46,6 +46,7 @@ def curves(found: Answers, gate: float) -> dict[str, Any]:
         },
         "cameras": [by_camera(found, camera.name) for camera in CAMERAS],
         "lengths": [by_length(found, length) for length in (*LENGTHS, len(NOUNS))],
+        "clips": on_clips(found),
         "confused": confused(found),
     }
 
@@ -75,6 +76,24 @@ def by_camera(found: Answers, camera: str) -> dict[str, Any]:
         "box_f1": 2 * hits / max(1, int(boxes.reported.sum()) + int(boxes.objects.sum())),
     }
     return {"camera": camera, "count": len(seen.right), **{name: round(v, 4) for name, v in numbers.items()}}
+
+
+def on_clips(found: Answers) -> list[dict[str, Any]]:
+    """Return what person boxes are worth on each clip at the shipped threshold; training has seen these frames."""
+    clips: dict[str, list[int]] = {}
+    for example, labelled in found.known.clips:
+        boxes = [one for one in found.eyes.look(example.picture).detections if one.label == exam.PERSON]
+        right = judging.hits(boxes, labelled)
+        there = int(judging.objects(labelled, [exam.PERSON])[0])
+        sums = clips.setdefault(example.name.split("/")[1], [0, 0, 0, 0, 0])
+        empty = judging.presence(labelled, [exam.PERSON])[0] == 0
+        for place, value in enumerate((1, int((right == 1).sum()), int((right >= 0).sum()), there)):
+            sums[place] += value
+        sums[4] += bool(empty and boxes)
+    return [
+        {"clip": name, "frames": n, "box_f1": round(2 * hit / max(1, said + there), 4), "people": there, "false": false}
+        for name, (n, hit, said, there, false) in sorted(clips.items())
+    ]
 
 
 def by_length(found: Answers, length: int) -> dict[str, Any]:

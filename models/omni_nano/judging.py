@@ -15,7 +15,7 @@ from edge_runtime.inference.detector import ObjectDetector
 from edge_runtime.inference.embedder import Embedder
 from edge_runtime.inference.preprocess import resized
 from edge_runtime.inference.session import OnnxSession
-from models.omni_nano import calibrating, data, lessons
+from models.omni_nano import calibrating, data
 from models.omni_nano.augment import low_resolution
 from models.omni_nano.batches import agreed
 from models.omni_nano.everyday import GROUPS, group_matrix
@@ -36,6 +36,8 @@ Ints = calibrating.Ints
 NMS_IOU = 0.5
 # What every everyday group is called.
 NOUNS = tuple(names[0] for names, _ in GROUPS)
+# Of a clip's sixty frames, one in this many is looked at.
+CLIP_STEP = 3
 # In place of a fold's number: the calibrations that the bundle has itself.
 EVERY = -1
 # Below this raw score there is nothing to calibrate: sigmoid(-5).
@@ -72,11 +74,13 @@ class Material:
         examples: of both halves, in a fixed order.
         labelled: what the box teachers agree on, one a picture.
         captions: every caption of every picture there is, and the names of their pictures.
+        clips: frames of video with their truth, which training has seen: for a look at what no hold-out shows.
     """
 
     examples: list[Example]
     labelled: list[Labelled]
     captions: list[tuple[str, str]]
+    clips: list[tuple[Example, Labelled]]
 
     @cached_property
     def photographs(self) -> list[int]:
@@ -94,16 +98,13 @@ class Material:
 def material(workshop: Workshop) -> Material:
     """Read the pictures that no training has seen, with the teachers' boxes."""
     examples = data.load(workshop.data)
-    path = workshop.folder("train") / "cache" / "boxes.pt"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(lessons.find_boxes(examples, workshop.teachers), path)
-    yolox, nanodet = torch.load(path, weights_only=False)
+    yolox, nanodet = torch.load(workshop.output("train", "cache/boxes.pt"), weights_only=False)
     # The classifier's opinions take minutes to work out and say nothing about boxes.
     known = agreed(examples, cast("Lessons", SimpleNamespace(yolox=yolox, nanodet=nanodet)))
     held = [i for i, e in enumerate(examples) if e.held_out]
     captions = [(text, e.name) for e in examples for text in e.captions]
-    return Material([examples[i] for i in held], [known[i] for i in held], captions)
+    clips = [pair for pair in zip(examples, known, strict=True) if pair[0].kind == "video"][::CLIP_STEP]
+    return Material([examples[i] for i in held], [known[i] for i in held], captions, clips)
 
 
 def presence(labelled: Labelled, labels: Sequence[str]) -> Ints:

@@ -113,9 +113,12 @@ def calibration(detector: Mapping[str, Any], curves: Mapping[str, Any]) -> str:
     size_head = ("photographs", "count", "person right", "with and without alike", "ECE", "ECE less chance")
     lengths = [tuple(row.values()) for row in curves["lengths"]]
     length_head = ("labels", "answers", "right", "mean confidence", "ECE", "ECE less chance", "true scores stay below")
+    clips = [tuple(row.values()) for row in curves["clips"]]
+    clip_head = ("clip", "frames", "F1 of person boxes", "people in them", "person seen where nobody is, frames")
     return "\n".join(
         [
             table("People and boxes by size of picture", (*size_head, "true scores stay below", "F1 of boxes"), sizes),
+            table("Person boxes on video frames, which training has seen", clip_head, clips),
             table("Zero-shot at 32 x 32 by number of labels, one temperature for all", length_head, lengths),
             table("Thresholds and calibrations as shipped", head, limits),
         ]

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
 import numpy as np
 import pytest
 
+from edge_runtime.bundles.manifest import Manifest
+from edge_runtime.inference.detector import ObjectDetector
 from models.omni_nano import calibrating, scoring
 from models.omni_nano.calibrating import Boxes, Evidence, Naming
+
+if TYPE_CHECKING:
+    from edge_runtime.inference.session import OnnxSession
 
 LABELS = 3
 
@@ -92,6 +100,48 @@ def test_the_best_box_has_the_labels_presence_and_no_further_box_more() -> None:
     assert scores[seen.boxes.first] == pytest.approx(top[seen.boxes.first])
     assert (scores <= top + 1e-12).all()
     assert scoring.calibration_error(chances[:, 0], seen.present[:, 0]) < 0.06
+
+
+class Canned:
+    """Sees the same boxes, side by side, in every picture."""
+
+    def __init__(self, logits: list[list[float]]) -> None:
+        left = np.linspace(0, 0.9, len(logits))
+        self.boxes = np.stack([left, left * 0, left + 0.05, left * 0 + 1], 1)[np.newaxis].astype(np.float32)
+        self.logits = np.array([logits], np.float32)
+
+    def run(self, _: Any) -> dict[str, Any]:
+        return {"embedding": np.ones((1, 4), np.float32), "boxes": self.boxes, "logits": self.logits}
+
+
+def test_the_score_of_a_box_is_the_detectors_own() -> None:
+    logits = [[2.0, -1.0], [1.9, -9.0], [0.5, 0.3], [-1.0, 0.1]]
+    scales = calibrating.Scales(np.array([[1.0, -1.5], [1.2, 0.1]]), np.array([[1.6, 0.2], [0.7, -0.4]]))
+    labels = ["person", "dog"]
+    detector = {
+        "labels": labels,
+        "thresholds": dict.fromkeys(labels, 0.5),
+        "calibration": dict(zip(labels, scales.further.tolist(), strict=True)),
+        "presence": dict(zip(labels, scales.presence.tolist(), strict=True)),
+        "nms_iou": 0.5,
+    }
+    image = {"file": "image.onnx", "area": 65536, "stride": 32}
+    about: dict[str, Any] = dict.fromkeys(("name", "version", "created", "license"), "")
+    about |= {"folder": Path(), "format": 1, "files": {}, "numbers": {}, "teachers": [], "sources": [], "built": {}}
+    manifest = Manifest.model_validate({**about, "image": image, "detector": detector})
+    session = cast("OnnxSession", Canned(logits))
+    seen = ObjectDetector(session, manifest, floor=1e-4).look(np.zeros((64, 64, 3), np.uint8))
+    raw = np.array(logits)
+    order = [np.argsort(-raw[:, label]) for label in (0, 1)]
+    rows = [(raw[cell, label], label, 0, 0, n == 0) for label in (0, 1) for n, cell in enumerate(order[label])]
+    boxes = Boxes(*(np.array(column) for column in zip(*rows, strict=True)))
+    one = np.zeros((1, 2), np.int64)
+    mine = calibrating.Evidence(np.zeros(1, np.int64), raw.max(0)[np.newaxis], one, one, boxes, 1.0)
+    found = sorted(((d.label, d.score) for d in (*seen.detections, *seen.unsure)), reverse=True)
+    wanted = zip([labels[n] for n in boxes.label], scales.score(mine).tolist(), strict=True)
+    assert [label for label, _ in found] == sorted((labels[n] for n in boxes.label), reverse=True)
+    assert [score for _, score in found] == pytest.approx([s for _, s in sorted(wanted, reverse=True)], abs=1e-5)
+    assert seen.presence == pytest.approx(dict(zip(labels, scales.present(mine)[0], strict=True)), abs=1e-5)
 
 
 def test_thresholds_are_sane_and_rare_labels_share_theirs() -> None:

@@ -60,6 +60,7 @@ def evaluation() -> dict[str, Any]:
             "lengths": [
                 {"length": 5, "count": 9, **{k: 0.5 for k in numbers if k not in {"balanced", "box_f1"}}, "a": 1}
             ],
+            "clips": [{"clip": "walk.mkv", "frames": 20, "box_f1": 0.8, "people": 20, "false": 1}],
             "confused": [{"true": "fox", "taken_for": "wolf & co", "count": 4, "of": 6, "back": 1}],
             "gate": {"local_threshold": 0.8, "alpha": 0.05},
         },

@@ -59,6 +59,7 @@ EVALUATION = {
         },
         "cameras": [],
         "lengths": [],
+        "clips": [],
         "confused": [],
     },
 }
