@@ -54,8 +54,11 @@ class Score:
     surprise: float
 
     def better_than(self, other: Score) -> bool:
-        """Tell whether more pictures find their word first, or as many and with better chances."""
-        return (self.first, -self.surprise) > (other.first, -other.surprise)
+        """Tell whether the chances are better and no fewer pictures find their word first.
+
+        One picture more or less is luck; the chances of all of them together tell more.
+        """
+        return self.first >= other.first and self.surprise < other.surprise
 
 
 def unit(rows: Tensor) -> Tensor:

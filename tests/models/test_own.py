@@ -126,7 +126,8 @@ def test_nothing_is_written_when_it_is_not_better(
 @pytest.mark.parametrize(
     ("before", "after", "better"),
     [
-        pytest.param((0.5, 1.0), (0.6, 2.0), True, id="more are right"),
+        pytest.param((0.5, 1.0), (0.6, 0.9), True, id="more are right, and chances are better"),
+        pytest.param((0.5, 1.0), (0.6, 1.1), False, id="more are right by luck: chances are worse"),
         pytest.param((0.5, 1.0), (0.4, 0.1), False, id="fewer are right, however sure"),
         pytest.param((1.0, 0.5), (1.0, 0.2), True, id="as many, and surer"),
         pytest.param((1.0, 0.5), (1.0, 0.5), False, id="nothing gained"),
