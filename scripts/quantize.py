@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import onnx
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
@@ -17,11 +19,13 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from scripts import biases, rewriting
 from scripts.export import find
 from scripts.stage import Stage, Workshop, progress
+from scripts.writing import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,8 +35,8 @@ if TYPE_CHECKING:
 class Feeder(CalibrationDataReader):
     """Hand calibration inputs to onnxruntime one by one."""
 
-    def __init__(self, feeds: Iterator[Feeds]) -> None:
-        self._feeds = feeds
+    def __init__(self, feeds: Iterable[Feeds]) -> None:
+        self._feeds = iter(feeds)
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         """Return the next inputs, or None at the end."""
@@ -56,12 +60,38 @@ def quantize_weights(source: Path, target: Path, recipe: Mapping[str, Any]) -> N
     )
 
 
-def quantize_all(source: Path, target: Path, recipe: Mapping[str, Any], feeds: Iterator[Feeds]) -> None:
-    """Store weights and activations as INT8 QDQ, per channel, scaled by what `feeds` makes the model do (static)."""
+def usual_ranges(source: Path, feeds: Sequence[Feeds], share: float) -> dict[str, Any]:
+    """Return the ranges that this share of the feeds keep to, as onnxruntime's TensorQuantOverrides.
+
+    The one extreme among millions of numbers would make the steps of all others coarser.
+    """
+    model: Any = onnx.load(source)
+    given = {item.name for item in model.graph.output}
+    names = [name for node in model.graph.node if node.op_type in {"Conv", "Add", "Clip"} for name in node.output]
+    model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names if name not in given)
+    running = biases.session(model)
+    extremes = [
+        [(v.min(), v.max()) for v in running.run(names, dict(feed))] for feed in progress(feeds, "usual ranges")
+    ]
+    lows, highs = np.moveaxis(np.array(extremes, np.float64), 2, 0)
+    low, high = np.quantile(lows, 1 - share, axis=0), np.quantile(highs, share, axis=0)
+    return {
+        name: [{"rmin": np.float32(min(a, 0)), "rmax": np.float32(max(b, 0))}]
+        for name, a, b in zip(names, low, high, strict=True)
+    }
+
+
+def quantize_all(source: Path, target: Path, recipe: Mapping[str, Any], feeds: Sequence[Feeds]) -> dict[str, float]:
+    """Store weights and activations as INT8 QDQ, per channel, scaled by what `feeds` makes the model do (static).
+
+    Returns:
+        What was rewritten for speed, how often, and by how much the biases were corrected.
+    """
+    usual = {"TensorQuantOverrides": usual_ranges(source, feeds, recipe["usual"])} if "usual" in recipe else {}
     quantize_static(
         source,
         target,
-        Feeder(feeds),
+        Feeder(progress(feeds, "ranges")),
         quant_format=QuantFormat.QDQ,
         op_types_to_quantize=recipe.get("operators"),
         per_channel=True,
@@ -70,15 +100,19 @@ def quantize_all(source: Path, target: Path, recipe: Mapping[str, Any], feeds: I
         weight_type=QuantType.QInt8,
         nodes_to_exclude=recipe.get("exclude", []),
         calibrate_method=CalibrationMethod[recipe.get("range", "MinMax")],
-        extra_options={"ActivationSymmetric": False, "WeightSymmetric": True, **recipe.get("extra", {})},
+        extra_options={"ActivationSymmetric": False, "WeightSymmetric": True, **usual, **recipe.get("extra", {})},
     )
+    numbers: dict[str, float] = dict(rewriting.rewrite(target))
+    if chosen := feeds[: recipe.get("bias_samples", 0)]:
+        numbers["bias_change"] = biases.correct_biases(source, target, chosen)
+    return numbers
 
 
 def run(workshop: Workshop, part: str) -> None:
     """Quantise one part of the recipe, such as `text`."""
-    recipe = workshop.settings["quantize"][part]
+    recipe = workshop.table("quantize")[part]
     source = workshop.output("export", f"{part}.onnx")
-    code = [Path(__file__)]
+    code = [Path(__file__), Path(biases.__file__), Path(rewriting.__file__)]
     inputs = {f"export/{part}.onnx": source}
     if "calibration" in recipe:
         module = importlib.import_module(recipe["calibration"].partition(":")[0])
@@ -87,15 +121,14 @@ def run(workshop: Workshop, part: str) -> None:
     if stage.fresh():
         print(f"quantize {part}: nothing has changed")
         return
-    with stage, tempfile.TemporaryDirectory() as scratch:
-        prepared, target = Path(scratch) / "prepared.onnx", stage.folder / f"{part}.onnx"
+    with stage, tempfile.TemporaryDirectory() as scratch, replacing(stage.folder / f"{part}.onnx") as target:
+        prepared = Path(scratch) / "prepared.onnx"
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
         if recipe["method"] == "dynamic":
             quantize_weights(prepared, target, recipe)
         else:
             feeds: Callable[[Workshop, int], Iterator[Feeds]] = find(recipe["calibration"])
-            count = int(recipe["samples"])
-            quantize_all(prepared, target, recipe, iter(progress(feeds(workshop, count), part, total=count)))
+            stage.numbers.update(quantize_all(prepared, target, recipe, list(feeds(workshop, int(recipe["samples"])))))
         stage.numbers["bytes"] = target.stat().st_size
         stage.numbers["bytes_fp32"] = source.stat().st_size
 
@@ -103,7 +136,7 @@ def run(workshop: Workshop, part: str) -> None:
 def main() -> None:
     """Quantise every part of the recipe."""
     workshop = Workshop.from_arguments(__doc__)
-    for part in workshop.settings["quantize"]:
+    for part in workshop.table("quantize"):
         run(workshop, part)
 
 
