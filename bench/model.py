@@ -1,6 +1,6 @@
 """How fast the eyes are: detect and embed in one INT8 pass, beside YOLOX-nano and the same graph in FP32.
 
-The rivals take turns in one process with the same threads, and each one's best round counts: whatever else the machine
+The rivals take turns in one process with the same threads, and each one's best run counts: whatever else the machine
 does only ever adds time.
 """
 
@@ -63,16 +63,18 @@ def rivals(arguments: argparse.Namespace, manifest: Manifest) -> dict[str, Calla
 
 
 def measure(models: Mapping[str, Callable[[], object]], rounds: int, repeats: int) -> dict[str, list[float]]:
-    """Return the milliseconds of one run in every round, by name."""
+    """Return the milliseconds of every run, by name; who begins changes from round to round."""
     times: dict[str, list[float]] = {name: [] for name in models}
-    for run in models.values():
-        run()
-    for _ in range(rounds):
-        for name, run in models.items():
-            start = time.perf_counter()
+    order = list(models)
+    for number in range(rounds):
+        start = number % len(order)
+        for name in order[start:] + order[:start]:
+            # Its weights are not in the processor's cache yet: that is what the others left behind.
+            models[name]()
             for _ in range(repeats):
-                run()
-            times[name].append((time.perf_counter() - start) / repeats * 1000)
+                begun = time.perf_counter()
+                models[name]()
+                times[name].append((time.perf_counter() - begun) * 1000)
     return times
 
 
