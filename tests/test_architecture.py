@@ -51,7 +51,7 @@ OWNERS = {
     "httpx2": {"cloud/client.py"},
     "paho": {"sinks/connection.py"},
     "sounddevice": {"sources/capture_sound.py"},
-    "yaml": {"settings_file.py", "sentences.py"},
+    "yaml": {"settings_file.py", "sentences.py", "making/source.py"},
     "pydantic_settings": {"config.py", "settings_help.py"},
     "prometheus_client": {"metrics.py"},
     "typer": {"cli.py", "bundle_verbs.py"},
@@ -107,6 +107,15 @@ def test_one_file_owns_one_library(module: Path) -> None:
         assert library not in BUILD_ONLY or room(module) == "making", f"{library} belongs to the extra [build]"
         owners = OWNERS.get(library)
         assert owners is None or by_path(module) in owners, f"{library} is owned by {owners}"
+
+
+def test_only_the_bundle_verbs_make_bundles() -> None:
+    users = {
+        by_path(module)
+        for module in MODULES
+        if room(module) != "making" and any(name.startswith("edge_runtime.making") for name, _ in imports(module))
+    }
+    assert users == {"bundle_verbs.py"}
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if room(m) == "decision"], ids=by_path)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnxruntime
 
-from edge_runtime.bundles.manifest import DetectorPart, ImagePart
+from edge_runtime.bundles.manifest import DetectorPart, ImagePart, Manifest
 from edge_runtime.errors import BundleError, InputError
+from edge_runtime.inference.detector import ObjectDetector
 from edge_runtime.inference.layouts import read_cells
 from edge_runtime.inference.session import OnnxSession
 from edge_runtime.making import extra
@@ -22,13 +23,18 @@ from edge_runtime.making.samples import Pictures
 from edge_runtime.making.writing import Facts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from edge_runtime.making.order import Order, Say
+    from edge_runtime.types import Box, Image
 
 LAYOUTS = ("yolox", "yolov8")
+LEAST_FOUND = 0.9
+"""Share of FP32's objects that INT8 must find, or else the detector stays FP32."""
+
+_SAME = 0.5
 _STRIDES = ((8, 16, 32), (8, 16, 32, 64))
 _BEFORE_CLASSES = {"yolox": 5, "yolov8": 4}
 # How each family prepares pictures and drops repeated boxes, in the manifest's words.
@@ -87,7 +93,7 @@ def detector(order: Order, folder: Path, say: Say) -> Facts:
     )
     _check_scores(values, part, file)
     say(f"{file.path.name}: {layout}, {len(labels)} labels, {file.size[0]} x {file.size[1]}")
-    how, numbers = _place(file, image, order, folder / "image.onnx", say)
+    how, numbers = _place(file, (image, part), order, folder / "image.onnx", say)
     return Facts(
         name=file.path.stem,
         version=file.notes.get("version", "local"),
@@ -141,6 +147,10 @@ def _layout(file: _File, wanted: str | None) -> tuple[str, str, int]:
     found = [one for one in found if wanted in (None, one[0])]
     if len(found) == 1:
         return found[0]
+    if found:
+        raise InputError(
+            f"{file.path}: {' and '.join(f'{n} as {k}' for k, n, _ in found)} fit; choose one with --layout"
+        )
     said = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
     hint = f"it needs [1, {cells[0]}, 5 + classes] (yolox) or [1, 4 + classes, {cells[0]}] (yolov8)"
     if any(3 * count in shape for count in cells for shape in shapes.values()):
@@ -192,18 +202,24 @@ def _check_scores(values: list[NDArray[Any]], part: DetectorPart, file: _File) -
         read_cells({str(part.output): value}, part, file.size)
 
 
-def _place(file: _File, image: ImagePart, order: Order, target: Path, say: Say) -> tuple[str, dict[str, float]]:
-    """Copy the file, or write its INT8 twin where there are pictures to scale it by; return how, and the numbers."""
+def _place(
+    file: _File, parts: tuple[ImagePart, DetectorPart], order: Order, target: Path, say: Say
+) -> tuple[str, dict[str, float]]:
+    """Copy the file, or write its INT8 twin where that sees the same; return what was done, and the numbers."""
     numbers: dict[str, float] = {"bytes_fp32": file.path.stat().st_size}
+    reason = "as asked" if not order.int8 else "a detector needs --calibrate FOLDER of pictures to become INT8"
     if order.int8 and order.calibrate is not None:
         from edge_runtime.making import graphs  # noqa: PLC0415 - needs the extra [build]
 
         pictures = Pictures(order.calibrate)
-        graphs.to_int8(file.path, target, pictures.calibration(image))
-        numbers |= graphs.compared(file.path, target, pictures.compared(image))
-        say(f"image.onnx: INT8, {target.stat().st_size / 1e6:.1f} MB of {numbers['bytes_fp32'] / 1e6:.1f} MB")
-        return "INT8 static", numbers
-    reason = "a detector needs --calibrate FOLDER of pictures to become INT8" if order.int8 else "as asked"
+        graphs.to_int8(file.path, target, pictures.calibration(parts[0]))
+        numbers |= agreement(_seeing(file.session, parts), _seeing(OnnxSession(target), parts), pictures.images())
+        found = f"{numbers['int8_found']:.0%} of the {numbers['objects']} objects that FP32 finds"
+        if numbers["int8_found"] >= LEAST_FOUND:
+            sizes = f"{target.stat().st_size / 1e6:.1f} MB of {numbers['bytes_fp32'] / 1e6:.1f} MB"
+            say(f"image.onnx: INT8, {sizes}; finds {found}, in {numbers['int8_time_share']:.2f} of the time")
+            return "INT8 static", numbers
+        reason = f"INT8 finds only {found}" if numbers["objects"] else "it finds nothing in the calibration pictures"
     shutil.copyfile(file.path, target)
     try:
         OnnxSession(target)
@@ -211,6 +227,49 @@ def _place(file: _File, image: ImagePart, order: Order, target: Path, say: Say) 
         raise InputError(f"{file.path}: its weights lie in another file; export it as one file") from None
     say(f"image.onnx: FP32, {target.stat().st_size / 1e6:.1f} MB ({reason})")
     return f"FP32 ({reason})", numbers
+
+
+def _seeing(session: OnnxSession, parts: tuple[ImagePart, DetectorPart]) -> tuple[OnnxSession, ObjectDetector]:
+    empty: dict[str, Any] = dict.fromkeys(("name", "version", "created", "license"), "")
+    empty |= {"format": 1, "files": {}, "numbers": {}, "teachers": (), "sources": (), "built": {}, "folder": Path()}
+    manifest = Manifest.model_validate({**empty, "image": parts[0], "detector": parts[1]})
+    return session, ObjectDetector(session, manifest)
+
+
+def agreement(
+    full: tuple[OnnxSession, ObjectDetector], small: tuple[OnnxSession, ObjectDetector], images: Iterable[Image]
+) -> dict[str, float]:
+    """Return how far an INT8 detector sees what its FP32 twin sees, each at its own threshold.
+
+    "objects" that FP32 finds, the share of them that INT8 finds too ("int8_found": same label, overlap of a half), what
+    INT8 finds besides as a share of them ("int8_extra"), and the share of FP32's time that INT8 takes.
+    """
+    objects = extra_objects = common = 0
+    before = [session.timing.total_s for session, _ in (full, small)]
+    for image in images:
+        wanted, got = full[1].detect(image), list(small[1].detect(image))
+        objects += len(wanted)
+        for one in wanted:
+            match = next((o for o in got if o.label == one.label and overlap(o.box, one.box) >= _SAME), None)
+            if match is not None:
+                common += 1
+                got.remove(match)
+        extra_objects += len(got)
+    spent = [session.timing.total_s - start for (session, _), start in zip((full, small), before, strict=True)]
+    return {
+        "objects": objects,
+        "int8_found": common / max(1, objects),
+        "int8_extra": extra_objects / max(1, objects),
+        "int8_time_share": spent[1] / spent[0],
+    }
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Return the intersection of two boxes over their union."""
+    wide, high = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    common = max(0.0, wide) * max(0.0, high)
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
+    return common / max(areas - common, 1e-12)
 
 
 def _blank(size: tuple[int, int]) -> NDArray[np.float32]:

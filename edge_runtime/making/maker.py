@@ -27,18 +27,22 @@ def make(order: Order, say: Say) -> dict[str, Any]:
     Raises:
         InputError: the source or the order cannot be used, or the extra [build] is missing.
     """
+    if order.calibrate is not None and not order.calibrate.is_dir():
+        raise InputError(f"{order.calibrate}: no such folder; give one with pictures like those the model will see")
     with appearing(order.out, force=order.force) as folder:
         if order.source.lower().endswith(".onnx"):
             from edge_runtime.making.detectors import detector  # noqa: PLC0415 - needs less than the rest
 
             facts = detector(order, folder, say)
         else:
-            if order.calibrate is not None and not order.calibrate.is_dir():
-                raise InputError(f"{order.calibrate}: no such folder; give one with pictures")
             extra.need("making a bundle of a model folder")
-            from edge_runtime.making.transforming import transform  # noqa: PLC0415 - loads torch
+            from edge_runtime.making.source import find  # noqa: PLC0415 - a wrong name is told before torch is loaded
 
-            facts = transform(order, folder, say)
+            original = find(order.source, order.out.resolve().name)
+            say(f"{original.name}: {original.config.get('model_type')}, licence {original.license}")
+            from edge_runtime.making.transforming import transform  # noqa: PLC0415
+
+            facts = transform(original, order, folder, say)
         write_manifest(folder, facts)
     return show(order.out)
 

@@ -15,7 +15,7 @@ from edge_runtime.sources.files import read_picture, read_sound
 from edge_runtime.sources.replay import VideoFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -35,49 +35,46 @@ SENTENCES = (
 )
 _DEMO = Path(__file__).resolve().parents[1] / "demo"
 _ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-_COMPARED = 8
-_MOST = 200
+_FRAMES = 8
+_COMPARED = 50
+_CALIBRATED = 200
+_EVERY = 4
+_FEWEST = 8
 
 
 class Pictures:
-    """The owner's pictures, or else a few of the demo's clip.
+    """The owner's pictures, every fourth kept for comparing, or else a few of the demo's clip, all for comparing.
 
     Args:
         folder: of pictures like those the model will see, None for the clip.
 
     Raises:
-        InputError: the folder holds no picture.
+        InputError: the folder holds too few pictures.
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self.own = folder is not None
-        self._paths = [] if folder is None else _pictures(folder)
-        few = f"{min(_COMPARED, len(self._paths))} of {len(self._paths)} pictures of {folder}"
-        self.words = few if self.own else f"{_COMPARED} frames of the demo clip"
-
-    def compared(self, part: ImagePart) -> tuple[Feeds, ...]:
-        """Return the inputs for a comparison."""
-        return tuple(islice(self._feeds(part, spread=_COMPARED), _COMPARED))
-
-    def calibration(self, part: ImagePart) -> Iterator[Feeds]:
-        """Yield at most 200 inputs, of the owner's pictures alone; nothing without them."""
-        if self.own:
-            yield from self._feeds(part, spread=_MOST)
+        paths = [] if folder is None else _pictures(folder)
+        self._compared = _thinned(paths[::_EVERY], _COMPARED)
+        self._calibrated = _thinned([path for i, path in enumerate(paths) if i % _EVERY], _CALIBRATED)
+        own = f"{len(self._compared)} pictures of {folder.resolve().name}" if folder else ""
+        self.words = own or f"{_FRAMES} frames of the demo clip"
 
     def images(self) -> Iterator[Image]:
-        """Yield the pictures for a comparison, RGB."""
-        yield from islice(self._images(_COMPARED), _COMPARED)
-
-    def _feeds(self, part: ImagePart, spread: int) -> Iterator[Feeds]:
-        for image in self._images(spread):
-            yield {part.input: model_input(image, part)[0]}
-
-    def _images(self, spread: int) -> Iterator[Image]:
-        if not self.own:
+        """Yield the pictures for comparing, RGB."""
+        if self._compared:
+            yield from map(read_picture, self._compared)
+        else:
             clip = VideoFile(CameraSettings(name="clip", url=str(_DEMO / "clip.mp4"), fps=1))
-            yield from (frame.image for frame in clip.frames())
-        for path in self._paths[:: max(1, len(self._paths) // spread)][:spread]:
-            yield read_picture(path)
+            yield from (frame.image for frame in islice(clip.frames(), _FRAMES))
+
+    def compared(self, part: ImagePart) -> tuple[Feeds, ...]:
+        """Return the inputs for comparing."""
+        return tuple({part.input: model_input(image, part)[0]} for image in self.images())
+
+    def calibration(self, part: ImagePart) -> Iterator[Feeds]:
+        """Yield the inputs to scale INT8 by: of the owner's pictures alone, and of none that are compared."""
+        for path in self._calibrated:
+            yield {part.input: model_input(read_picture(path), part)[0]}
 
 
 def speech(seconds: float) -> NDArray[np.float32]:
@@ -86,8 +83,12 @@ def speech(seconds: float) -> NDArray[np.float32]:
     return np.resize(samples, round(seconds * 16_000))
 
 
-def _pictures(folder: Path) -> Sequence[Path]:
+def _pictures(folder: Path) -> list[Path]:
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS)
-    if not found:
-        raise InputError(f"{folder}: no pictures in it; give a folder of JPEG or PNG files")
+    if len(found) < _FEWEST:
+        raise InputError(f"{folder}: {len(found)} pictures in it; calibration needs {_FEWEST}, better 200, JPEG or PNG")
     return found
+
+
+def _thinned(paths: list[Path], most: int) -> list[Path]:
+    return paths[:: max(1, -(-len(paths) // most))]

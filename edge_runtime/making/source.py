@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from huggingface_hub import HfApi, metadata_load, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
@@ -87,7 +88,7 @@ def licence(card: Path) -> str:
     """Return the licence that a model card's front matter names."""
     try:
         data = metadata_load(card) or {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, yaml.YAMLError):
         return UNKNOWN_LICENCE
     found = data.get("license_name") if data.get("license") in (None, "other") else data["license"]
     found = found or data.get("license")

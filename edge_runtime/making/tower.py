@@ -29,7 +29,8 @@ class Tower:
         inputs: with their free axes.
         outputs: with their free axes.
         examples: inputs to trace it with (the first) and to compare it on (all).
-        calibration: the owner's inputs, to scale INT8 convolutions by; empty where there are none.
+        calibration: of a picture model: the owner's inputs, to scale INT8 convolutions by. None for others, whose
+            few convolutions stay as they are.
     """
 
     file: str
@@ -37,7 +38,7 @@ class Tower:
     inputs: Axes
     outputs: Axes
     examples: tuple[Feeds, ...]
-    calibration: Iterable[Feeds] = ()
+    calibration: Iterable[Feeds] | None = None
 
     @property
     def name(self) -> str:

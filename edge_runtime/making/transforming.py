@@ -10,28 +10,30 @@ from typing import TYPE_CHECKING, Any
 import optimum.utils.logging
 import transformers.utils.logging
 
-from edge_runtime.making import families, graphs, source
+from edge_runtime.making import families, graphs
 from edge_runtime.making.exporting import OPSET, export
 from edge_runtime.making.writing import Facts
 
 if TYPE_CHECKING:
     from edge_runtime.making.order import Order, Say
+    from edge_runtime.making.source import Original
     from edge_runtime.making.tower import Tower
 
 POOR_COSINE = 0.98
 """Mean cosine of INT8 with FP32 below which the owner is advised to look."""
 
+LEAST_SAME = 0.9
+"""Share of pictures that a convolutional INT8 model must see as FP32 does, or else it stays FP32."""
 
-def transform(order: Order, folder: Path, say: Say) -> Facts:
+
+def transform(original: Original, order: Order, folder: Path, say: Say) -> Facts:
     """Write the files of a bundle into `folder` and return what is known about them.
 
     Raises:
-        InputError: the source is no model, of no known kind, or does not come out right.
+        InputError: the model is of no known kind, or does not come out right.
     """
     for library in (optimum.utils.logging, transformers.utils.logging):
         library.set_verbosity_error()
-    original = source.find(order.source, order.out.resolve().name)
-    say(f"{original.name}: {original.config.get('model_type')}, licence {original.license}")
     plan = families.plan(original, order)
     numbers: dict[str, dict[str, Any]] = {}
     how: dict[str, str] = {}
@@ -56,18 +58,21 @@ def transform(order: Order, folder: Path, say: Say) -> Facts:
 def _shrink(tower: Tower, scratch: Path, target: Path, order: Order, say: Say) -> tuple[str, dict[str, float]]:
     """Write the file that the bundle gets; return what was done and the numbers."""
     full, small = scratch / tower.file, scratch / f"int8-{tower.file}"
-    sizes = {"bytes_fp32": full.stat().st_size}
-    static = graphs.convolutional(full)
+    found: dict[str, float] = {}
+    sizes: dict[str, float] = {"bytes_fp32": full.stat().st_size}
+    static = tower.calibration is not None and graphs.convolutional(full)
     reason = kept_because(order, static=static)
     if reason is None:
         graphs.to_int8(full, small, tower.calibration if static else None)
+        found = graphs.compared(full, small, tower.examples)
         if small.stat().st_size >= full.stat().st_size:
             reason = "INT8 would not be smaller"
+        elif static and found["int8_same_largest"] < LEAST_SAME:
+            reason = f"INT8 agrees on {found['int8_same_largest']:.0%} of the pictures only"
     if reason is not None:
         shutil.move(full, target)
         say(f"{tower.file}: FP32, {target.stat().st_size / 1e6:.1f} MB ({reason})")
-        return f"FP32 ({reason})", {**sizes}
-    found = graphs.compared(full, small, tower.examples)
+        return f"FP32 ({reason})", sizes
     shutil.move(small, target)
     say(
         f"{tower.file}: INT8, {target.stat().st_size / 1e6:.1f} MB of {full.stat().st_size / 1e6:.1f} MB; "

@@ -1,0 +1,193 @@
+"""Small models with random weights, written as `save_pretrained` writes them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import (
+    BertConfig,
+    BertModel,
+    CLIPConfig,
+    CLIPImageProcessor,
+    CLIPModel,
+    ConvNextImageProcessor,
+    MoonshineConfig,
+    MoonshineForConditionalGeneration,
+    PreTrainedTokenizerFast,
+    ResNetConfig,
+    ResNetForImageClassification,
+    RobertaConfig,
+    RobertaModel,
+    SiglipConfig,
+    SiglipImageProcessor,
+    SiglipModel,
+    ViTConfig,
+    ViTForImageClassification,
+    ViTImageProcessor,
+    WhisperConfig,
+    WhisperFeatureExtractor,
+    WhisperForConditionalGeneration,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789?;.,'"
+CARD = "---\nlicense: apache-2.0\n---\n# A model\n"
+_LAYERS = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128}
+
+
+def words(folder: Path, *, longest: int = 32, first: bool = True, extra: Sequence[str] = ()) -> int:
+    """Write a tokenizer of letters and return how many tokens it has; the closing token has the largest number."""
+    pieces = [*SPECIAL[:3], *extra, *LETTERS, *("##" + c for c in LETTERS), SPECIAL[3]]
+    vocabulary = {piece: index for index, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=["<s>", "$A", "</s>"] if first else ["$A", "</s>"],
+        special_tokens=[(name, vocabulary[name]) for name in ("<s>", "</s>")],
+    )
+    # What a published tokenizer.json holds and the runtime must not do twice.
+    tokenizer.enable_truncation(16)
+    tokenizer.enable_padding(length=16, pad_token="<pad>")
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        bos_token="<s>",
+        eos_token="</s>",
+        model_max_length=longest,
+    ).save_pretrained(folder)
+    return len(pieces)
+
+
+def save(model: Any, folder: Path, *others: Any) -> Path:
+    """Write a model, its processors and its card; random weights are drawn wide, so that outputs differ."""
+    torch.manual_seed(0)
+    for name, parameter in model.named_parameters():
+        if parameter.ndim > 1 and "embed" not in name:
+            torch.nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+    for part in (model, *others):
+        part.save_pretrained(folder)
+    (folder / "README.md").write_text(CARD)
+    return folder
+
+
+def clip(folder: Path) -> Path:
+    count = words(folder)
+    text = {**_LAYERS, "vocab_size": count, "max_position_embeddings": 32, "eos_token_id": count - 1, "pad_token_id": 0}
+    config = CLIPConfig(
+        text_config={**text, "bos_token_id": 2},
+        vision_config={**_LAYERS, "image_size": 32, "patch_size": 8},
+        projection_dim=48,
+    )
+    processor = CLIPImageProcessor(size={"shortest_edge": 40}, crop_size={"height": 32, "width": 32})
+    return save(CLIPModel(config), folder, processor)
+
+
+def siglip(folder: Path) -> Path:
+    count = words(folder, longest=64, first=False)
+    config = SiglipConfig(
+        text_config={**_LAYERS, "vocab_size": count, "max_position_embeddings": 64, "projection_size": 64},
+        vision_config={**_LAYERS, "image_size": 32, "patch_size": 8},
+    )
+    return save(SiglipModel(config), folder, SiglipImageProcessor(size={"height": 32, "width": 32}))
+
+
+def bert(folder: Path) -> Path:
+    count = words(folder, longest=100)
+    return save(BertModel(BertConfig(**_LAYERS, vocab_size=count, max_position_embeddings=48)), folder)
+
+
+def roberta(folder: Path) -> Path:
+    """Write an encoder whose positions begin behind the padding token's."""
+    count = words(folder, longest=100)
+    config = RobertaConfig(**_LAYERS, vocab_size=count, max_position_embeddings=50, pad_token_id=0)
+    return save(RobertaModel(config, add_pooling_layer=False), folder)
+
+
+def sentence_transformer(folder: Path, pooling: str) -> Path:
+    bert(folder)
+    steps = [{"path": "", "type": "st.models.Transformer"}, {"path": "1_Pooling", "type": "st.models.Pooling"}]
+    (folder / "modules.json").write_text(json.dumps(steps))
+    (folder / "1_Pooling").mkdir()
+    modes = ("mean_tokens", "cls_token", "max_tokens", "weightedmean_tokens")
+    (folder / "1_Pooling" / "config.json").write_text(
+        json.dumps({"word_embedding_dimension": 64, **{f"pooling_mode_{mode}": mode == pooling for mode in modes}})
+    )
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 24, "do_lower_case": True}))
+    return folder
+
+
+def vit(folder: Path) -> Path:
+    config = ViTConfig(**_LAYERS, image_size=32, patch_size=8, id2label={0: "cat, felid", 1: "dog", 2: "parcel"})
+    return save(ViTForImageClassification(config), folder, ViTImageProcessor(size={"height": 32, "width": 32}))
+
+
+def resnet(folder: Path) -> Path:
+    config = ResNetConfig(embedding_size=16, hidden_sizes=[16, 32], depths=[1, 1], layer_type="basic", num_labels=4)
+    return save(ResNetForImageClassification(config), folder, ConvNextImageProcessor(size={"shortest_edge": 64}))
+
+
+def whisper(folder: Path) -> Path:
+    marks = ["<|startoftranscript|>", "<|en|>", "<|de|>", "<|transcribe|>", "<|notimestamps|>"]
+    count = words(folder, extra=marks)
+    start, english, german, task, without = range(3, 8)
+    config = WhisperConfig(
+        vocab_size=count,
+        d_model=64,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=128,
+        decoder_ffn_dim=128,
+        num_mel_bins=80,
+        max_source_positions=100,
+        max_target_positions=40,
+        decoder_start_token_id=start,
+        eos_token_id=count - 1,
+        bos_token_id=2,
+        pad_token_id=0,
+        suppress_tokens=None,
+        begin_suppress_tokens=None,
+    )
+    model = WhisperForConditionalGeneration(config)
+    rules = {
+        # What a model's own settings gave is dropped when it is read.
+        "_from_model_config": False,
+        "lang_to_id": {"<|en|>": english, "<|de|>": german},
+        "task_to_id": {"transcribe": task},
+        "no_timestamps_token_id": without,
+        "suppress_tokens": [english, german],
+    }
+    for name, value in rules.items():
+        setattr(model.generation_config, name, value)
+    return save(model, folder, WhisperFeatureExtractor(feature_size=80, chunk_length=2))
+
+
+def moonshine(folder: Path) -> Path:
+    count = words(folder)
+    config = MoonshineConfig(
+        vocab_size=count,
+        hidden_size=64,
+        intermediate_size=128,
+        encoder_num_hidden_layers=2,
+        decoder_num_hidden_layers=2,
+        encoder_num_attention_heads=2,
+        decoder_num_attention_heads=2,
+        max_position_embeddings=40,
+        decoder_start_token_id=2,
+        eos_token_id=count - 1,
+        bos_token_id=2,
+    )
+    (folder / "preprocessor_config.json").parent.mkdir(parents=True, exist_ok=True)
+    hearing = {"feature_extractor_type": "Wav2Vec2FeatureExtractor", "do_normalize": False, "sampling_rate": 16000}
+    (folder / "preprocessor_config.json").write_text(json.dumps(hearing))
+    return save(MoonshineForConditionalGeneration(config), folder)
