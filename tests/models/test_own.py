@@ -16,9 +16,11 @@ pytest.importorskip("torch", reason="the extra [build] is not installed")
 pytest.importorskip("onnx", reason="the extra [build] is not installed")
 torch = importlib.import_module("torch")
 own = importlib.import_module("models.omni_nano.own")
+own_looks = importlib.import_module("models.omni_nano.own_looks")
 own_memory = importlib.import_module("models.omni_nano.own_memory")
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -37,6 +39,14 @@ def shape(kind: str, seed: int) -> NDArray[np.uint8]:
     else:
         cv2.rectangle(picture, (x - size, y - size), (x + size, y + size), COLOURS[kind][::-1], -1)
     return picture
+
+
+@pytest.fixture(scope="module", autouse=True)
+def little_to_look_at() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(own_looks, "DEMO_VIEWS", 1)
+        patch.setattr(own_memory, "PULLS", (3.0, 30.0))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +115,7 @@ def test_the_same_seed_gives_the_same_bundle_and_looks_are_remembered(
         raise AssertionError("looked again")
 
     # The looks of a run before, or of one that was killed, are on disk.
-    monkeypatch.setattr(own.own_looks, "view", look_again)
+    monkeypatch.setattr(own_looks, "view", look_again)
     own.main(["--data", str(folder), "--out", str(taught), *QUICK])
     assert json.loads((taught / "manifest.json").read_text(encoding="utf-8"))["files"] == before
     assert "1 unreadable" in capsys.readouterr().out
