@@ -100,7 +100,7 @@ def table(report: Mapping[str, Any]) -> str:
     lines = [f"{'what':38} {'best ms':>8} {'median ms':>10}"]
     for name, value in report["milliseconds"].items():
         lines.append(f"{name:38} {value:8.2f} {report['milliseconds_median'][name]:10.2f}")
-    lines.append(f"{'best round over best round':38} {'ratio':>8} {'bar':>10}")
+    lines.append(f"{'best run over best run':38} {'ratio':>8} {'bar':>10}")
     for row in report["rows"]:
         bar = f"<= {row['bar']:g}"
         lines.append(f"{row['name']:38} {row['value']:8.3f} {bar:>10} {'pass' if row['reached'] else 'FAIL'}")

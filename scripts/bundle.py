@@ -89,7 +89,7 @@ def write_card(card: Path, manifest: Manifest, found: Mapping[str, Any]) -> None
     for name, entry in sorted(manifest.files.items()):
         lines.append(f"| size of {name} | {entry.bytes / 1e6:.2f} MB | | | | | | |")
     for row in found.get("rows", []):
-        bar = scoring.verdict(row["bar"], reached=row["reached"], least=row["least"])
+        bar = scoring.judged(row)
         spans = [f"{row[low]:.3f} to {row[low.replace('low', 'high')]:.3f}" for low in ("low", "difference_low")]
         lines.append(
             f"| {row['what']} | {row['int8']:.3f} | {spans[0]} | {bar} | {row['fp32']:.3f} "

@@ -36,11 +36,13 @@ def reliability(name: str, seen: Mapping[str, Any], folder: Path) -> Picture:
     below = [max(0.0, r - low) for r, low in zip(right, seen["low"], strict=True)]
     above = [max(0.0, high - r) for r, high in zip(right, seen["high"], strict=True)]
     upper.errorbar(chance, right, yerr=[below, above], color=BLUE, marker="o", capsize=3, linewidth=1.2, label="seen")
-    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that was right", title=name)
+    upper.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), ylabel="share that was right", title=name)
     upper.legend(loc="upper left", frameon=False)
     lower.bar(chance, seen["count"], width=0.06, color=PALE, edgecolor=INK, linewidth=0.6)
     for x, count in zip(chance, seen["count"], strict=True):
-        lower.annotate(str(count), (x, count), ha="center", va="bottom", fontsize=7)
+        lower.annotate(
+            str(count), (x, count), ha="center", va="bottom", fontsize=7, xytext=(0, 1), textcoords="offset points"
+        )
     lower.set(xlabel="how sure the model was", ylabel="answers")
     lower.margins(y=0.3)
     _plain(upper)

@@ -110,16 +110,15 @@ def about_people(pair: Pair) -> list[Row]:
     one, other = (people(found, SQUEEZED.name) for found in pair)
     count, where = len(one.there), "person or none on 96 x 96 photographs, detect at the bundle's threshold"
 
-    def row(name: str, what: str, measures: tuple[scoring.Measure, scoring.Measure], bar: float | None) -> Row:
-        return Row(name, what, count, *measures, bar, least=not name.endswith("ece"))
-
     plain = scoring.mean_of(one.right), scoring.mean_of(other.right)
     sides = scoring.mean_of(one.right, one.there), scoring.mean_of(other.right, other.there)
     errors = scoring.error_of(one.sure, one.there), scoring.error_of(other.sure, other.there)
+    noise = scoring.error_by_chance(one.sure)[1]
+    what = "calibration error of the person score, 96 x 96"
     return [
-        row("person_96_accuracy", where, plain, 0.88),
-        row("person_96_balanced", "the same, with and without people counting alike", sides, None),
-        row("person_96_ece", "calibration error of the person score, 96 x 96", errors, 0.05),
+        Row("person_96_accuracy", where, count, *plain, 0.88),
+        Row("person_96_balanced", "the same, with and without people counting alike", count, *sides),
+        Row("person_96_ece", what, count, *errors, 0.05, least=False, chance=noise),
     ]
 
 
@@ -133,7 +132,8 @@ def about_nouns(pair: Pair) -> list[Row]:
     what = f"zero-shot, ten everyday nouns at 32 x 32, classes alike ({len(set(truth.tolist()))} of them have pictures)"
     rows.append(Row("ten_32_accuracy", what, len(truth), hits[0], hits[1], 0.55))
     what = "calibration error of the best label, the ten nouns"
-    rows.append(Row("ten_32_ece", what, len(truth), errors[0], errors[1], 0.05, least=False))
+    noise = scoring.error_by_chance(ten[0][2].max(1))[1]
+    rows.append(Row("ten_32_ece", what, len(truth), errors[0], errors[1], 0.05, least=False, chance=noise))
     dealt = [dealt_tens(found) for found in pair]
     means = [scoring.mean_of(right.mean(1)) for _, right in dealt]
     errors = [scoring.error_of(chances, right) for chances, right in dealt]
@@ -141,7 +141,8 @@ def about_nouns(pair: Pair) -> list[Row]:
     what = f"zero-shot, ten nouns drawn from all {len(NOUNS)}, 32 x 32"
     rows.append(Row("drawn_ten_32_accuracy", what, count, means[0], means[1]))
     what = "calibration error of the best label, ten nouns drawn"
-    rows.append(Row("drawn_ten_32_ece", what, count, errors[0], errors[1], 0.05, least=False))
+    noise = scoring.error_by_chance(dealt[0][0].ravel())[1]
+    rows.append(Row("drawn_ten_32_ece", what, count, errors[0], errors[1], 0.05, least=False, chance=noise))
     every = [found.choose(NOUNS) for found in pair]
     hits = [scoring.mean_of(chances.argmax(1) == truth) for _, truth, chances in every]
     rows.append(

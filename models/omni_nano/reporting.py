@@ -21,7 +21,9 @@ is judged with calibrations and thresholds that were fitted without its fold, on
 over pictures; INT8 and FP32 are compared picture by picture. No picture of the data is shown: their licences forbid
 it.</p>"""
 ABOUT_BOXES = """<p>The best box of a label carries the probability that there is one at all, further boxes that they
-overlap by half with an object both box teachers agree on. The diagram of boxes asks the latter of all of them.</p>"""
+overlap by half with an object both box teachers agree on. The diagram of boxes asks the latter of all of them. Some
+pictures are asked about several times, at other sizes or with other lists: chance then does more than is said
+below.</p>"""
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -90,7 +92,7 @@ def quality(rows: Iterable[Mapping[str, Any]]) -> str:
             row["what"],
             f"{100 * row['int8']:.1f}",
             between(row["low"], row["high"]),
-            scoring.verdict(row["bar"], reached=row["reached"], least=row["least"]),
+            scoring.judged(row),
             f"{100 * row['fp32']:.1f}",
             f"{100 * row['difference']:+.1f}",
             between(row["difference_low"], row["difference_high"], "+"),
@@ -151,7 +153,7 @@ def speed(measured: Mapping[str, Any] | None) -> str:
         for row in measured["rows"]
     ]
     head = f"Milliseconds of one run, {measured['threads']} threads"
-    return table(head, ("what", "best round", "median round"), times) + table("Ratios", ("what", "value", "bar"), bars)
+    return table(head, ("what", "best run", "median run"), times) + table("Ratios", ("what", "value", "bar"), bars)
 
 
 def page(found: Mapping[str, Any], about: Mapping[str, Any], drawn: Sequence[Picture]) -> str:

@@ -36,6 +36,7 @@ class Row:
         fp32: the same of the model before INT8, in the same order of pictures.
         bar: what it should reach, if anything.
         least: the bar is a lower limit.
+        chance: of a calibration error, what true scores stay below on a sample of this size, 19 times in 20.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Row:
     fp32: Measure
     bar: float | None = None
     least: bool = True
+    chance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -192,12 +194,20 @@ def answered(row: Row, draws: int = DRAWS, seed: int = 7) -> dict[str, Any]:
         "bar": row.bar,
         "least": row.least,
         "reached": None if row.bar is None else bool(int8 >= row.bar if row.least else int8 <= row.bar),
+        "by_chance_95": None if row.chance is None else round(row.chance, 4),
     }
 
 
 def verdict(bar: float | None, *, reached: bool | None, least: bool = True) -> str:
     """Return a bar in words, and whether it is reached."""
     return "" if bar is None else f"{'>=' if least else '<='} {bar:g} {'pass' if reached else 'FAIL'}"
+
+
+def judged(row: Mapping[str, Any]) -> str:
+    """Return a row's bar in words and whether it is reached; an error that true scores may show as well says so."""
+    words = verdict(row["bar"], reached=row["reached"], least=row["least"])
+    within = row["by_chance_95"] is not None and row["int8"] <= row["by_chance_95"]
+    return f"{words}, as by chance" if within and row["reached"] is False else words
 
 
 def loss(row: Mapping[str, Any]) -> str:

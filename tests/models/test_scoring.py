@@ -106,6 +106,20 @@ def test_a_row_knows_whether_its_bar_is_reached(bar: float | None, least: bool, 
 
 
 @pytest.mark.parametrize(
+    ("int8", "chance", "words"),
+    [
+        pytest.param(0.04, 0.06, "<= 0.05 pass", id="small enough"),
+        pytest.param(0.058, 0.06, "<= 0.05 FAIL, as by chance", id="true scores might show as much"),
+        pytest.param(0.07, 0.06, "<= 0.05 FAIL", id="true scores would not"),
+        pytest.param(0.07, None, "<= 0.05 FAIL", id="nobody has asked chance"),
+    ],
+)
+def test_an_error_is_held_against_what_chance_would_do(int8: float, chance: float | None, words: str) -> None:
+    about = {"int8": int8, "bar": 0.05, "least": False, "reached": int8 <= 0.05, "by_chance_95": chance}
+    assert scoring.judged(about) == words
+
+
+@pytest.mark.parametrize(
     ("flips", "least", "word"),
     [
         pytest.param((0, 0), True, "pass", id="the same answers"),
