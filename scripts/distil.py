@@ -1,11 +1,16 @@
-"""Teach the text tower to say what all-MiniLM-L6-v2 says, sentence by sentence and token by token."""
+"""Teach the text tower to say what all-MiniLM-L6-v2 says; or teach a bundle your own pictures.
+
+A folder with images/ and captions.csv, or with one folder of pictures a label, is yours: see docs/YOUR_PICTURES.md.
+"""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import itertools
 import math
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.omni_nano import sentences, text, text_teacher
+from models.omni_nano import own_pictures, sentences, text, text_teacher
 from scripts.checkpoints import EVERY_S, Checkpoints
 from scripts.stage import Stage, Workshop, progress, save_checkpoint, sha256, write_atomically
 from scripts.writing import room_for
@@ -250,7 +255,15 @@ def run(workshop: Workshop) -> None:
 
 
 def main() -> None:
-    """Distil the text tower."""
+    """Distil the text tower, or teach a bundle the pictures of a user's own folder."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--data", type=Path)
+    given = parser.parse_known_args()[0].data
+    if given is not None and own_pictures.recognised(given):
+        from models.omni_nano import own  # noqa: PLC0415  # the factory needs none of it
+
+        own.main(sys.argv[1:])
+        return
     run(Workshop.from_arguments(__doc__))
 
 
