@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import re
 import string
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,7 +17,7 @@ from edge_runtime.errors import InputError
 from edge_runtime.making.samples import SENTENCES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from types import TracebackType
 
     from tokenizers import Tokenizer
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -40,19 +39,31 @@ _UNREADABLE = (
 )
 
 
-@contextmanager
-def reading(original: Original, what: str) -> Iterator[None]:
+class reading:  # noqa: N801 - reads as a verb where it is used
     """Turn whatever goes wrong while a file of the folder is read into one line.
+
+    Args:
+        original: the model's folder.
+        what: is read.
 
     Raises:
         InputError: naming the source, what was read, and the first line of the reason.
     """
-    try:
-        yield
-    except _UNREADABLE as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
-        raise InputError(f"{original.source}: {what} cannot be read ({reason}); download it again") from None
+
+    def __init__(self, original: Original, what: str) -> None:
+        self._original, self._what = original, what
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        # The tokenizers library raises plain Exception itself, and nothing narrower.
+        if isinstance(error, _UNREADABLE) or kind is Exception:
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            reason = ": ".join([type(error).__name__, *(line[:200] for line in lines[:1])])
+            raise InputError(
+                f"{self._original.source}: {self._what} cannot be read ({reason}); download it again"
+            ) from None
 
 
 def weights(original: Original, kind: Any, *, optional: tuple[str, ...] = ()) -> PreTrainedModel:

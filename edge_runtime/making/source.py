@@ -100,14 +100,16 @@ def _fetch(source: str) -> tuple[Path, str]:
     if not _HUB_ID.fullmatch(source):
         raise InputError(f"{source!r} is no folder, no .onnx file and no model id of the hub such as owner/name")
     try:
-        commit = HfApi().model_info(source, timeout=_TIMEOUT_S).sha
-        folder = Path(snapshot_download(source, revision=commit, allow_patterns=_WANTED, etag_timeout=_TIMEOUT_S))
+        # Asked first, because the download itself would wait much longer for a hub that does not answer.
+        HfApi().model_info(source, timeout=_TIMEOUT_S)
+        folder = Path(snapshot_download(source, allow_patterns=_WANTED, etag_timeout=_TIMEOUT_S))
         if not any(folder.glob("*.safetensors")):
-            snapshot_download(source, revision=commit, allow_patterns=_PICKLES, etag_timeout=_TIMEOUT_S)
-        return folder, str(commit)
+            snapshot_download(source, allow_patterns=_PICKLES, etag_timeout=_TIMEOUT_S)
     except (OSError, HFValidationError) as error:
         # All that the hub's own library raises about the network is an OSError too.
         reason = _reason(error)
+    else:
+        return folder, folder.name
     try:
         folder = Path(snapshot_download(source, local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError):

@@ -38,7 +38,7 @@ def hub(model: str, folder: Path) -> Iterator[tuple[str, list[str]]]:
         def do_GET(self, *, body: bool = True) -> None:
             asked.append(self.path)
             prefix = f"/{model}/resolve/{COMMIT}/"
-            if self.path in (f"/api/models/{model}", f"/api/models/{model}/revision/{COMMIT}"):
+            if self.path in (f"/api/models/{model}", f"/api/models/{model}/revision/main"):
                 siblings = [{"rfilename": name} for name in files]
                 self.answer(json.dumps({"id": model, "sha": COMMIT, "siblings": siblings}).encode(), body=body)
             elif self.path.startswith(prefix) and self.path.removeprefix(prefix) in files:
