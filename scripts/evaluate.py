@@ -66,7 +66,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     """Return the rows as text, a line each."""
     lines = [
         (
-            f"{'what':24} {'INT8':>7}  {'95 %':15} {'bar':25} {'FP32':>7}  "
+            f"{'what':24} {'INT8':>7}  {'95 %':15} {'bar':26} {'FP32':>7}  "
             f"{'INT8 - FP32, 95 %':25} {'at most a point':18} count"
         )
     ]
@@ -75,7 +75,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         span = f"{row['low']:.3f} to {row['high']:.3f}"
         paired = f"{row['difference']:+.3f}, {row['difference_low']:+.3f} to {row['difference_high']:+.3f}"
         lines.append(
-            f"{row['name']:24} {row['int8']:7.4f}  {span:15} {bar:25} {row['fp32']:7.4f}  "
+            f"{row['name']:24} {row['int8']:7.4f}  {span:15} {bar:26} {row['fp32']:7.4f}  "
             f"{paired:25} {scoring.loss(row):18} {row['count']}"
         )
     return "\n".join(lines)

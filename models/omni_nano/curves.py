@@ -91,7 +91,13 @@ def on_clips(found: Answers) -> list[dict[str, Any]]:
             sums[place] += value
         sums[4] += bool(empty and boxes)
     return [
-        {"clip": name, "frames": n, "box_f1": round(2 * hit / max(1, said + there), 4), "people": there, "false": false}
+        {
+            "clip": name,
+            "frames": n,
+            "box_f1": round(2 * hit / (said + there), 4) if said + there else 1.0,
+            "people": there,
+            "false": false,
+        }
         for name, (n, hit, said, there, false) in sorted(clips.items())
     ]
 

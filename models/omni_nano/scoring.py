@@ -233,8 +233,9 @@ def coverage(confidence: NDArray[Any], wrong: NDArray[Any], points: int = 100) -
 def kept_above(confidence: NDArray[Any], wrong: NDArray[Any], limit: float) -> dict[str, float]:
     """Return how many answers reach a confidence and which share of those is wrong."""
     kept = confidence >= limit
-    share = float(wrong[kept].mean()) if kept.any() else 0.0
-    return {"limit": limit, "coverage": round(float(kept.mean()), 4), "risk": round(share, 4), "count": int(kept.sum())}
+    count = int(kept.sum())
+    share, risk = count / max(1, len(kept)), float(wrong[kept].sum()) / max(1, count)
+    return {"limit": limit, "coverage": round(share, 4), "risk": round(risk, 4), "count": count}
 
 
 def reliability(chances: NDArray[Any], right: NDArray[Any]) -> dict[str, Any]:

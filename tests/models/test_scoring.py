@@ -147,6 +147,8 @@ def test_risk_falls_with_coverage_when_the_sure_are_right() -> None:
     kept = scoring.kept_above(confidence, wrong, 0.9)
     assert (kept["risk"], kept["count"]) == (0.0, int((confidence >= 0.9).sum()))
     assert scoring.kept_above(confidence, wrong, 2.0)["count"] == 0
+    assert scoring.coverage(confidence[:0], wrong[:0])["coverage"] == []
+    assert scoring.kept_above(confidence[:0], wrong[:0], 0.9)["coverage"] == 0
 
 
 def test_reliability_counts_every_answer_and_brackets_every_share() -> None:
