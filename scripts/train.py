@@ -164,6 +164,7 @@ class Course:
         self.optimiser = torch.optim.AdamW(parameters(model, lesson, settings), lr=1e-3, betas=(0.9, 0.99))
         self.rounding = [m for m in deep_layers(model, settings["rounded_blocks"]) if isinstance(m, Convolution)]
         self.recent: dict[str, float] = {}
+        self.early: dict[str, Tensor] = {}
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Take up what `state` returned."""
@@ -171,7 +172,7 @@ class Course:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.lesson.scales.data.copy_(state["scales"])
-        self.recent = dict(state["recent"])
+        self.recent, self.early = dict(state["recent"]), dict(state["early"])
 
     def state(self) -> dict[str, Any]:
         """Return all that the next steps depend on."""
@@ -181,6 +182,7 @@ class Course:
             "optimiser": self.optimiser.state_dict(),
             "scales": self.lesson.scales.data,
             "recent": self.recent,
+            "early": self.early,
         }
 
     def advance(self, batch: Batch, step: int) -> dict[str, float]:
@@ -198,7 +200,18 @@ class Course:
         for name, loss in losses.items():
             value = float(loss.detach())
             self.recent[name] = 0.98 * self.recent.get(name, value) + 0.02 * value
+        if step + 1 == self.settings.get("blend", {}).get("step"):
+            self.early = {name: value.clone() for name, value in self.average.state_dict().items()}
         return self.recent
+
+    def result(self) -> dict[str, Tensor]:
+        """Return the weights to keep: the slow average, blended with an earlier one that knows less by heart."""
+        late = self.average.state_dict()
+        share = float(self.settings["blend"]["share"]) if self.early else 0.0
+        return {
+            name: value.lerp(self.early[name], share) if self.early and value.is_floating_point() else value
+            for name, value in late.items()
+        }
 
 
 def train(stage: Stage, settings: dict[str, Any]) -> dict[str, float]:
@@ -233,7 +246,7 @@ def train(stage: Stage, settings: dict[str, Any]) -> dict[str, float]:
             recent = course.advance(next(ready), step)
             bar.set_postfix({name: f"{value:.3f}" for name, value in recent.items()}, refresh=False)
             checkpoints.reached(step + 1, course.state)
-    save_checkpoint(stage.folder / "image.pt", model=course.average.state_dict(), settings=settings)
+    save_checkpoint(stage.folder / "image.pt", model=course.result(), settings=settings)
     return {name: round(value, 4) for name, value in course.recent.items()}
 
 
