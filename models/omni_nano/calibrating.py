@@ -168,10 +168,10 @@ def plentiful(present: Ints, share: float) -> Ints:
 
 
 def thresholds(seen: Evidence, fitted: Scales) -> list[float]:
-    """Choose each label's score by what serves boxes (F1) and "is there one?" (accuracy, and with both answers alike).
+    """Choose each label's score by what serves boxes (F1), "is there one?", and that with both answers alike.
 
-    Labels that are seldom seen share one. What a score is worth is smoothed over its neighbours, for a sample's peak is
-    half noise.
+    The three count the same. Labels that are seldom seen share one. What a score is worth is smoothed over its
+    neighbours, for a sample's peak is half noise.
     """
     grid = np.arange(LEAST - 3 * SMOOTH, MOST + 3 * SMOOTH + STEP / 2, STEP)
     scores, chances = fitted.score(seen), fitted.present(seen)
@@ -185,7 +185,7 @@ def thresholds(seen: Evidence, fitted: Scales) -> list[float]:
         truth = seen.present[:, labels]
         good = (chances[:, labels] >= limit) == (truth == 1)
         sides = [good[truth == value].mean() if (truth == value).any() else 1.0 for value in (0, 1)]
-        return f1 + float(good[truth >= 0].mean() + np.mean(sides)) / 2
+        return f1 + float(good[truth >= 0].mean() + np.mean(sides))
 
     def best(labels: Ints) -> float:
         values = np.array([worth(labels, float(limit)) for limit in grid])

@@ -33,7 +33,7 @@ def curves(found: Answers, gate: float) -> dict[str, Any]:
             "person, all sizes": scoring.reliability(
                 np.concatenate([one.sure for one in everywhere]), np.concatenate([one.there for one in everywhere])
             ),
-            "boxes": scoring.reliability(boxes.score, boxes.right),
+            "boxes after the first": scoring.reliability(boxes.score[~boxes.first], boxes.right[~boxes.first]),
             "zero-shot, the ten nouns": scoring.reliability(ten.max(1), ten.argmax(1) == truth),
             "zero-shot, ten nouns drawn": scoring.reliability(drawn.ravel(), right.ravel()),
         },

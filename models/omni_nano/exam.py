@@ -10,7 +10,7 @@ import numpy as np
 
 from models.omni_nano import calibrating, judging, scoring
 from models.omni_nano.everyday import TEN
-from models.omni_nano.judging import CAMERAS, NOUNS, SMALL, SQUEEZED, TINY, WHOLE
+from models.omni_nano.judging import CAMERAS, NOUNS, SQUEEZED, TINY, WHOLE
 from models.omni_nano.scoring import Row
 from scripts.stage import progress
 
@@ -165,7 +165,7 @@ def dealt_tens(found: Answers) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
 
 
 def about_captions(pair: Pair) -> list[Row]:
-    """Ask which of 5,000 captions are nearest to a photograph 96 pixels long."""
+    """Ask which of 5,000 captions are nearest to a photograph squeezed to 96 x 96."""
     known = pair[0].known
     described = [row for row, i in enumerate(known.photographs) if known.examples[i].captions]
     owners = np.array([name for _, name in known.captions])
@@ -174,41 +174,49 @@ def about_captions(pair: Pair) -> list[Row]:
         captions = one.eyes.embedder.embed_text([text for text, _ in known.captions])
         hits = []
         for row in described:
-            vector = np.asarray(one.looks[SMALL.name][row].embedding, np.float32)
+            vector = np.asarray(one.looks[SQUEEZED.name][row].embedding, np.float32)
             nearest = np.argsort(-(captions @ vector))[:NEAREST]
             hits.append(bool((owners[nearest] == known.examples[known.photographs[row]].name).any()))
         found.append(scoring.mean_of(np.array(hits)))
-    what = f"a 96-pixel picture's caption among the nearest {NEAREST} of {len(owners)}"
+    what = f"a 96 x 96 picture's caption among the nearest {NEAREST} of {len(owners)}"
     return [Row("caption_96_recall_at_10", what, len(described), found[0], found[1], 0.2)]
 
 
 @dataclass(frozen=True)
 class BoxTable:
-    """Boxes of many photographs beside the objects: one row a box, one row a photograph."""
+    """Boxes of many photographs beside the objects: one row a box, one row a photograph.
+
+    Attributes:
+        first: it is the best of its label, so that its score is the label's presence.
+        reported: it reached its label's threshold.
+    """
 
     score: NDArray[np.float64]
     right: NDArray[np.int64]
     label: NDArray[np.int64]
     picture: NDArray[np.int64]
+    first: NDArray[np.bool_]
     reported: NDArray[np.bool_]
     objects: NDArray[np.int64]
 
 
 def box_table(found: Answers, camera: str = WHOLE.name) -> BoxTable:
     """Return what a camera's photographs show; boxes of which nobody knows whether they are right are left out."""
-    rows: list[tuple[float, int, int, int, bool]] = []
+    rows: list[tuple[float, int, int, int, bool, bool]] = []
     for number, index in enumerate(found.known.photographs):
         look = found.looks[camera][number]
         boxes: list[Detection] = judging.everything(look)
         good = judging.hits(boxes, found.known.labelled[index]).tolist()
-        shown = set(map(id, look.detections))
+        shown, started = set(map(id, look.detections)), set[str]()
         for box, value in zip(boxes, good, strict=True):
+            first, label = box.label not in started, found.eyes.labels.index(box.label)
+            started.add(box.label)
             if value >= 0:
-                rows.append((box.score, value, found.eyes.labels.index(box.label), number, id(box) in shown))
+                rows.append((box.score, value, label, number, first, id(box) in shown))
     objects = np.stack([judging.objects(found.known.labelled[i], found.eyes.labels) for i in found.known.photographs])
     columns: list[NDArray[Any]] = [np.array(column) for column in zip(*rows, strict=True)]
-    score, right, label, picture, reported = columns
-    return BoxTable(score, right, label, picture, reported, objects)
+    score, right, labels, picture, best, reported = columns
+    return BoxTable(score, right, labels, picture, best, reported, objects)
 
 
 def about_boxes(pair: Pair) -> list[Row]:

@@ -61,9 +61,9 @@ class Camera:
         return resized(picture, (self.side, self.side)) if self.square else low_resolution(picture, self.side)
 
 
-WHOLE, SMALL, SQUEEZED = Camera("as it is"), Camera("96 pixels", 96), Camera("96 x 96", 96, square=True)
+WHOLE, SQUEEZED = Camera("as it is"), Camera("96 x 96", 96, square=True)
 TINY = Camera("32 x 32", 32, square=True)
-CAMERAS = (WHOLE, Camera("160 pixels", 160), SMALL, SQUEEZED)
+CAMERAS = (WHOLE, Camera("160 pixels", 160), SQUEEZED)
 
 
 @dataclass(frozen=True)

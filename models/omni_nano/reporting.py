@@ -21,9 +21,8 @@ is judged with calibrations and thresholds that were fitted without its fold, on
 over pictures; INT8 and FP32 are compared picture by picture. No picture of the data is shown: their licences forbid
 it.</p>"""
 ABOUT_BOXES = """<p>The best box of a label carries the probability that there is one at all, further boxes that they
-overlap by half with an object both box teachers agree on. The diagram of boxes asks the latter of all of them. Some
-pictures are asked about several times, at other sizes or with other lists: chance then does more than is said
-below.</p>"""
+overlap by half with an object both box teachers agree on. Some pictures are asked about several times, at other sizes
+or with other lists: chance then does more than is said below.</p>"""
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
