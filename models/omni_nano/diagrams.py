@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from matplotlib.axes import Axes  # type: ignore[import-not-found,unused-ignore]
-    from matplotlib.figure import Figure  # type: ignore[import-not-found,unused-ignore]
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Dark enough to be told apart in grey, and by all kinds of colour blindness (Okabe and Ito, 2008).
 INK, BLUE, ORANGE, PALE = "#222222", "#0072b2", "#d55e00", "#b8cfe0"

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel, PreTrainedModel
 
 from edge_runtime.inference.preprocess import token_ids
-from models.omni_nano import sentences, text_teacher
+from models.omni_nano import text_teacher
 from scripts.export import Exportable
-from scripts.stage import Workshop, load_checkpoint
+from scripts.stage import load_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -218,35 +218,3 @@ def closeness(embed: Embed, dev: Mapping[str, Sequence[str]], cache: Path) -> di
         wanted = np.load(text_teacher.teach(texts, cache / "dev", 512)[1])
         found[f"cosine_{name}"] = round(float((embed(texts) * wanted).sum(1).mean()), 4)
     return found
-
-
-def evaluate(embed: Embed, workshop: Workshop) -> dict[str, float]:
-    """Return what the text tower is worth: closeness to its teacher, and a linear probe on CLINC150's intents."""
-    corpus = sentences.corpora(workshop.data, workshop.teachers, workshop.settings["text"]["seed"])
-    _, dev = sentences.split(corpus)
-    found = closeness(embed, dev, workshop.folder("distil"))
-    found["clinc150_probe_accuracy"] = round(probe(embed, workshop.data), 4)
-    return found
-
-
-def probe(embed: Embed, data: Path) -> float:
-    """Return the accuracy on CLINC150's val of a linear classifier learned on its train, the 150 in-scope intents."""
-    clinc = json.loads((data / "text" / "clinc150_train_val.json").read_text(encoding="utf-8"))
-    names = sorted({intent for _, intent in clinc["train"]})
-    x, y = {}, {}
-    for part in ("train", "val"):
-        x[part] = torch.from_numpy(embed([text for text, _ in clinc[part]]))
-        y[part] = torch.tensor([names.index(intent) for _, intent in clinc[part]])
-    layer = nn.Linear(x["train"].shape[1], len(names))
-    optimiser = torch.optim.LBFGS(layer.parameters(), max_iter=200, line_search_fn="strong_wolfe")
-
-    def step() -> Tensor:
-        optimiser.zero_grad()
-        # The inverse of C = 10 per sample, as scikit-learn's LogisticRegression counts it.
-        penalty = layer.weight.square().sum() / (2 * 10 * len(y["train"]))
-        loss = nn.functional.cross_entropy(layer(x["train"]), y["train"]) + penalty
-        loss.backward()
-        return loss
-
-    optimiser.step(step)
-    return float((layer(x["val"]).argmax(1) == y["val"]).float().mean())
