@@ -136,7 +136,7 @@ class AnsweringSettings(Section):
         default=None,
         ge=0,
         le=1,
-        description="Confidence needed to answer locally; the bundle's calibrated value when not set, 0.95 where it has none.",
+        description="Confidence needed to answer locally; not set: the bundle's own, 0.95 where it has none.",
     )
     timezone: str | None = Field(default=None, description="For example Europe/Berlin; the system's when not set.")
 

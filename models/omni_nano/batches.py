@@ -11,8 +11,18 @@ from torch import Tensor
 
 from edge_runtime.inference.preprocess import resized
 from models.omni_nano import augment
-from models.omni_nano.everyday import GROUPS, TEN, group_matrix, group_of, speak_of_people
-from models.omni_nano.lessons import NOTHING, SURE, VIEWS, Floats, Labelled, Lessons, agreement, view_box
+from models.omni_nano.everyday import GROUPS, TEN, group_of, speak_of_people
+from models.omni_nano.lessons import (
+    NOTHING,
+    SURE,
+    VIEWS,
+    Floats,
+    Labelled,
+    Lessons,
+    agreement,
+    group_matrix,
+    view_box,
+)
 from models.omni_nano.network import FEATURES
 from models.omni_nano.objectives import Boxes
 from models.omni_nano.scenes import Scenes

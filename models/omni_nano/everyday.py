@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -189,14 +186,6 @@ def members(numbers: str) -> list[int]:
         first, _, last = part.partition("-")
         found += range(int(first), int(last or first) + 1)
     return found
-
-
-def group_matrix() -> Tensor:
-    """Return (1000, groups): which everyday group an ImageNet class belongs to, rows summing to 1 or 0."""
-    matrix = torch.zeros(1000, len(GROUPS))
-    for index, (_, numbers) in enumerate(GROUPS):
-        matrix[members(numbers), index] = 1
-    return matrix / matrix.sum(1, keepdim=True).clamp(min=1)
 
 
 def group_of(noun: str) -> int | None:

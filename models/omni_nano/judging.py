@@ -18,8 +18,8 @@ from edge_runtime.inference.session import OnnxSession
 from models.omni_nano import calibrating, data
 from models.omni_nano.augment import low_resolution
 from models.omni_nano.batches import agreed
-from models.omni_nano.everyday import GROUPS, group_matrix
-from models.omni_nano.lessons import NOTHING, SURE, Labelled, overlaps
+from models.omni_nano.everyday import GROUPS
+from models.omni_nano.lessons import NOTHING, SURE, Labelled, group_matrix, overlaps
 from models.omni_nano.teachers import COCO
 
 if TYPE_CHECKING:

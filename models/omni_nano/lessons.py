@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edge_runtime.inference.preprocess import resized
+from models.omni_nano.everyday import GROUPS, members
 from models.omni_nano.network import FEATURES
 from models.omni_nano.teachers import Classifier, NanoDet, Yolox
 from scripts.stage import progress
@@ -27,6 +28,14 @@ VIEWS = 2
 VIEW_SIDE = 224
 # Pictures between two savings of the detectors' answers.
 PART = 500
+
+
+def group_matrix() -> Tensor:
+    """Return (1000, groups): which everyday group an ImageNet class belongs to, rows summing to 1 or 0."""
+    matrix = torch.zeros(1000, len(GROUPS))
+    for index, (_, numbers) in enumerate(GROUPS):
+        matrix[members(numbers), index] = 1
+    return matrix / matrix.sum(1, keepdim=True).clamp(min=1)
 
 
 @dataclass

@@ -14,7 +14,8 @@ from edge_runtime.inference.preprocess import token_ids
 from edge_runtime.inference.session import OnnxSession
 from models.omni_nano import things as clip_things
 from models.omni_nano.data import Example, class_names
-from models.omni_nano.everyday import GROUPS, TEMPLATES, group_matrix
+from models.omni_nano.everyday import GROUPS, TEMPLATES
+from models.omni_nano.lessons import group_matrix
 from models.omni_nano.teachers import Sentences
 from scripts.stage import save_checkpoint
 

@@ -272,7 +272,7 @@ def write_teacher(package: Path) -> None:
     words = ["the", "in", *THINGS, *PLACES, *DOINGS]
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{c}" for c in letters), *words]
     vocabulary = {piece: number for number, piece in enumerate(pieces)}
-    found = tokenizers.Tokenizer(tokenizers.models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106  # no password
+    found = tokenizers.Tokenizer(tokenizers.models.WordPiece(vocabulary, unk_token="[UNK]"))
     found.normalizer = tokenizers.normalizers.BertNormalizer()
     found.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
     frame = {"single": "[CLS] $A [SEP]", "special_tokens": [("[CLS]", 2), ("[SEP]", 3)]}
