@@ -248,14 +248,18 @@ def lists_of(count: int, length: int, seed: int) -> list[Ints]:
 
 
 def temperature(seen: Naming, lists: Sequence[Sequence[int] | Ints]) -> float:
-    """Choose the temperature that makes the true labels likeliest, every picture in every list that holds its label."""
+    """Choose the temperature that makes the true labels likeliest, every picture in every list that holds its label.
+
+    In a list every label counts the same, however many pictures show it: half of those at hand are dogs and birds.
+    """
     losses = []
     for chosen in lists:
         rows = np.nonzero(np.isin(seen.truth, chosen))[0]
         if len(rows):
             place = np.array([list(chosen).index(t) for t in seen.truth[rows]])
-            losses.append(_surprise(seen.nearness[rows][:, chosen], place))
-    return round(float(TEMPERATURES[int(np.argmin(np.concatenate(losses).mean(0)))]), 5)
+            surprise = _surprise(seen.nearness[rows][:, chosen], place)
+            losses += [surprise[place == label].mean(0) for label in np.unique(place)]
+    return round(float(TEMPERATURES[int(np.argmin(np.mean(losses, 0)))]), 5)
 
 
 def _surprise(nearness: Floats, place: Ints) -> Floats:

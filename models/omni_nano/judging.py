@@ -202,7 +202,8 @@ def _names(eyes: Eyes, known: Material) -> calibrating.Naming:
     folds, near, truth = [], [], []
     for index, noun in known.named:
         example = known.examples[index]
-        for camera in (WHOLE, TINY) if example.kind == "tiny" else (WHOLE, SQUEEZED, TINY):
+        # What a home's cameras cut out is small; on larger pictures this errs towards doubt.
+        for camera in (TINY,) if example.kind == "tiny" else (SQUEEZED, TINY):
             # At temperature 1 the logarithm of a probability is the cosine less a constant.
             near.append(np.log(eyes.classify(eyes.embedder.embed_image(camera.show(example.picture)), NOUNS)))
             folds.append(calibrating.fold_of(example.name))
