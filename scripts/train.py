@@ -207,11 +207,10 @@ class Course:
     def result(self) -> dict[str, Tensor]:
         """Return the weights to keep: the slow average, blended with an earlier one that knows less by heart."""
         late = self.average.state_dict()
-        share = float(self.settings["blend"]["share"]) if self.early else 0.0
-        return {
-            name: value.lerp(self.early[name], share) if self.early and value.is_floating_point() else value
-            for name, value in late.items()
-        }
+        if not self.early:
+            return late
+        share = float(self.settings["blend"]["share"])
+        return {n: v.lerp(self.early[n], share) if v.is_floating_point() else v for n, v in late.items()}
 
 
 def train(stage: Stage, settings: dict[str, Any]) -> dict[str, float]:

@@ -64,6 +64,7 @@ labels = ["person", "dog"]
 steps = 8
 frozen_blocks = 3
 rounded_from = 5
+blend = { step = 3, share = 0.5 }
 rounded_blocks = 15
 backbone_rate = 1e-3
 head_rate = 2e-3
