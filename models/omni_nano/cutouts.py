@@ -12,7 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edge_runtime.inference.preprocess import resized
 from models.omni_nano.augment import low_resolution
-from models.omni_nano.lessons import SURE, Floats, Labelled, overlaps
+from models.omni_nano.lessons import SURE, Floats, Labelled, keep, overlaps
 from models.omni_nano.teachers import COCO
 from scripts.stage import progress
 
@@ -109,9 +109,7 @@ def cut_outs(examples: Sequence[Example], labelled: Sequence[Labelled], teachers
         for example, labels in zip(progress(examples, "cut-outs"), labelled, strict=True):
             if not example.held_out and example.kind not in {"tiny", "video"} and len(labels.boxes):
                 found += of_picture(example.picture, segment(example.picture), labels.boxes)
-        partial = path.with_name(path.name + ".partial")
-        torch.save([(c.picture, c.opacity, c.label) for c in found], partial)
-        partial.replace(path)
+        keep(path, [(c.picture, c.opacity, c.label) for c in found])
     return [CutOut(*row) for row in torch.load(path, weights_only=False)]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,9 +148,3 @@ def calibration_feeds(workshop: Workshop, count: int) -> Iterator[dict[str, NDAr
         if smallest:
             picture = np.asarray(cv2.resize(picture, (smallest, smallest), interpolation=cv2.INTER_AREA), np.uint8)
         yield {"image": image_tensor(picture, area)}
-
-
-def read_json(path: Path) -> dict[str, list[list[float]]]:
-    """Read a table of boxes by picture name."""
-    found: dict[str, list[list[float]]] = json.loads(path.read_text(encoding="utf-8"))
-    return found

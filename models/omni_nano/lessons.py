@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edge_runtime.inference.preprocess import resized
+from models.omni_nano.augment import mirrored
 from models.omni_nano.everyday import GROUPS, members
 from models.omni_nano.network import FEATURES
 from models.omni_nano.teachers import Classifier, NanoDet, Yolox
@@ -92,14 +93,8 @@ def opinions(examples: list[Example], teacher: Classifier, batch: int = 24) -> t
     return logits, features
 
 
-def mirrored(boxes: Floats) -> Floats:
-    """Mirror boxes left to right."""
-    out = boxes.copy()
-    out[:, 0], out[:, 2] = 1 - boxes[:, 2], 1 - boxes[:, 0]
-    return out
-
-
-def _keep(path: Path, answers: object) -> None:
+def keep(path: Path, answers: object) -> None:
+    """Save a teacher's answers, whole or not at all."""
     with replacing(path) as partial, partial.open("wb") as file:
         torch.save(answers, file)
 
@@ -117,7 +112,7 @@ def find_boxes(examples: list[Example], teachers: Path, part: Path) -> tuple[lis
     done = len(first)
     for example in progress(examples[done:], "boxes", total=len(examples), done=done):
         if len(first) % PART == 0 and len(first) > done:
-            _keep(part, (first, second))
+            keep(part, (first, second))
         first.append(yolox(example.picture))
         if example.kind == "tiny":
             second.append(np.zeros((0, 6), np.float32))
@@ -166,11 +161,11 @@ def lessons(examples: list[Example], teachers: Path, cache: Path) -> Lessons:
     boxes_path, opinions_path = cache / "boxes.pt", cache / "opinions.pt"
     if not boxes_path.exists():
         part = cache / "boxes-part.pt"
-        _keep(boxes_path, find_boxes(examples, teachers, part))
+        keep(boxes_path, find_boxes(examples, teachers, part))
         part.unlink(missing_ok=True)
     if not opinions_path.exists():
         classifier = Classifier(teachers / "mobilenet_v2_1.0_224_ptq.tflite")
-        _keep(opinions_path, opinions(examples, classifier))
+        keep(opinions_path, opinions(examples, classifier))
     yolox, nanodet = torch.load(boxes_path, weights_only=False)
     logits, features = torch.load(opinions_path)
     return Lessons(logits, features, yolox, nanodet)

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
-from edge_runtime.inference.preprocess import token_ids
-from edge_runtime.inference.session import OnnxSession
 from models.omni_nano import things as clip_things
 from models.omni_nano.data import Example, class_names
 from models.omni_nano.everyday import GROUPS, TEMPLATES
@@ -20,10 +17,7 @@ from models.omni_nano.teachers import Sentences
 from scripts.stage import save_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-    from scripts.stage import Workshop
 
 
 @dataclass
@@ -78,23 +72,3 @@ def words(examples: list[Example], teachers: Path, cache: Path) -> Words:
         cache.mkdir(parents=True, exist_ok=True)
         save_checkpoint(path, **state)
     return Words(**torch.load(path))
-
-
-def encoder(workshop: Workshop) -> Callable[[list[str]], Tensor]:
-    """Return the built text tower, or its teacher as long as there is none."""
-    model, tokenizer = workshop.folder("quantize") / "text.onnx", workshop.folder("distil") / "tokenizer.json"
-    if not (model.exists() and tokenizer.exists()):
-        return Sentences()
-    session, pieces = OnnxSession(model), Tokenizer.from_file(str(tokenizer))
-    longest = int(workshop.settings["text"]["max_tokens"])
-
-    def encode(texts: list[str]) -> Tensor:
-        found = torch.zeros(len(texts), 384)
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        for start in range(0, len(order), 32):
-            rows = order[start : start + 32]
-            ids, mask = token_ids(pieces, [texts[i] for i in rows], longest)
-            found[rows] = torch.from_numpy(session.run({"input_ids": ids, "attention_mask": mask})["embedding"])
-        return found
-
-    return encode
