@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_runtime.bundles.manifest import ImagePart, Manifest, default_bundle
+from edge_runtime.bundles.manifest import Manifest, default_bundle
+from edge_runtime.bundles.parts import ImagePart
 from edge_runtime.inference.detector import ObjectDetector
 from edge_runtime.inference.preprocess import input_size
 from edge_runtime.inference.session import OnnxSession

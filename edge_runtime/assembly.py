@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from edge_runtime.bundles.manifest import DetectorPart, ImagePart, Manifest, default_bundle
+from edge_runtime.bundles.manifest import Manifest, default_bundle
+from edge_runtime.bundles.parts import DetectorPart, ImagePart
 from edge_runtime.decision.confidence import ConfidenceGate
 from edge_runtime.decision.scene import Scene
 from edge_runtime.errors import ConfigError

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.assembly import Models, make_answerer, make_voice
-from edge_runtime.bundles.manifest import ClassifyPart
+from edge_runtime.bundles.parts import ClassifyPart
 from edge_runtime.decision.scene import Scene
 from edge_runtime.errors import InputError
 from edge_runtime.sources.files import read_picture, read_sound

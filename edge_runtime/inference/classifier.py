@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_runtime.bundles.manifest import ImagePart, LabelsPart
+from edge_runtime.bundles.parts import ImagePart, LabelsPart
 from edge_runtime.errors import BundleError, InputError
 from edge_runtime.inference.preprocess import model_input
 

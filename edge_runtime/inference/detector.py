@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge_runtime.bundles.manifest import DetectorPart, ImagePart
+from edge_runtime.bundles.parts import DetectorPart, ImagePart
 from edge_runtime.errors import BundleError
 from edge_runtime.inference.layouts import LOGITS, read_cells
 from edge_runtime.inference.preprocess import model_input

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_runtime.bundles.manifest import ClassifyPart, ImagePart, TextPart
+from edge_runtime.bundles.parts import ClassifyPart, ImagePart, TextPart
 from edge_runtime.errors import InputError
 from edge_runtime.inference.preprocess import model_input, read_tokenizer, token_ids
 from edge_runtime.inference.session import OnnxSession

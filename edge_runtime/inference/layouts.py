@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_runtime.bundles.manifest import DetectorPart
+    from edge_runtime.bundles.parts import DetectorPart
 
     Floats = NDArray[np.float32]
 

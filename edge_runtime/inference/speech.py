@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_runtime.bundles.manifest import SpeechPart
+from edge_runtime.bundles.parts import SpeechPart
 from edge_runtime.inference.preprocess import read_tokenizer
 from edge_runtime.inference.session import OnnxSession
 from edge_runtime.types import SAMPLE_RATE_HZ

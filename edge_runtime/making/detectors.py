@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnxruntime
 
-from edge_runtime.bundles.manifest import DetectorPart, ImagePart, Manifest
+from edge_runtime.bundles.manifest import Manifest
+from edge_runtime.bundles.parts import DetectorPart, ImagePart
 from edge_runtime.errors import BundleError, InputError
 from edge_runtime.inference.detector import ObjectDetector
 from edge_runtime.inference.layouts import read_cells

@@ -25,7 +25,7 @@ from edge_runtime.making.towers import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_runtime.bundles.manifest import ImagePart
+    from edge_runtime.bundles.parts import ImagePart
     from edge_runtime.making.order import Order
     from edge_runtime.making.source import Original
     from edge_runtime.making.tower import Feeds

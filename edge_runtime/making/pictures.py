@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from transformers import AutoImageProcessor
 
-from edge_runtime.bundles.manifest import ImagePart
+from edge_runtime.bundles.parts import ImagePart
 from edge_runtime.errors import InputError
 from edge_runtime.inference.preprocess import model_input
 from edge_runtime.making.loading import reading

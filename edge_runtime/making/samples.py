@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_runtime.bundles.manifest import ImagePart
+    from edge_runtime.bundles.parts import ImagePart
     from edge_runtime.making.tower import Feeds
     from edge_runtime.types import Image
 

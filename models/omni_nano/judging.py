@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from edge_runtime.bundles.manifest import ClassifyPart, DetectorPart, ImagePart, Manifest
+from edge_runtime.bundles.manifest import Manifest
+from edge_runtime.bundles.parts import ClassifyPart, DetectorPart, ImagePart
 from edge_runtime.inference.detector import ObjectDetector
 from edge_runtime.inference.embedder import Embedder
 from edge_runtime.inference.preprocess import resized

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from edge_runtime.assembly import Models
-from edge_runtime.bundles.manifest import ClassifyPart, default_bundle
+from edge_runtime.bundles.manifest import default_bundle
+from edge_runtime.bundles.parts import ClassifyPart
 from edge_runtime.errors import EdgeError, InputError
 from edge_runtime.making.writing import appearing, check_place
 from edge_runtime.sources.files import read_picture

@@ -12,7 +12,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from edge_runtime.bundles.manifest import ImagePart, Manifest
+from edge_runtime.bundles.manifest import Manifest
+from edge_runtime.bundles.parts import ImagePart
 from edge_runtime.errors import InputError
 from edge_runtime.inference.preprocess import model_input
 from models.omni_nano.own_looks import demo_frames

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edge_runtime.bundles.manifest import ClassifyPart, DetectorPart, ImagePart, Manifest, TextPart, default_bundle
+from edge_runtime.bundles.manifest import Manifest, default_bundle
+from edge_runtime.bundles.parts import ClassifyPart, DetectorPart, ImagePart, TextPart
 from edge_runtime.errors import BundleError
 
 if TYPE_CHECKING:

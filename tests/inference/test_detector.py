@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pytest
 
-from edge_runtime.bundles.manifest import DetectorPart, ImagePart, Manifest, default_bundle
+from edge_runtime.bundles.manifest import Manifest, default_bundle
+from edge_runtime.bundles.parts import DetectorPart, ImagePart
 from edge_runtime.errors import BundleError
 from edge_runtime.inference.detector import ObjectDetector
 from edge_runtime.inference.session import OnnxSession

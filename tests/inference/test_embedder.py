@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from edge_runtime.bundles.manifest import ImagePart, Manifest, TextPart, default_bundle
+from edge_runtime.bundles.manifest import Manifest, default_bundle
+from edge_runtime.bundles.parts import ImagePart, TextPart
 from edge_runtime.errors import InputError
 from edge_runtime.inference.embedder import Embedder
 from edge_runtime.inference.session import OnnxSession

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from edge_runtime.bundles.manifest import DetectorPart
+from edge_runtime.bundles.parts import DetectorPart
 from edge_runtime.errors import BundleError
 from edge_runtime.inference.layouts import read_cells
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_runtime.bundles.manifest import ImagePart
+from edge_runtime.bundles.parts import ImagePart
 from edge_runtime.inference.preprocess import Placement, image_tensor, model_input
 
 RNG = np.random.default_rng(3)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from edge_runtime.bundles.manifest import Manifest, TextPart, default_bundle
+from edge_runtime.bundles.manifest import Manifest, default_bundle
+from edge_runtime.bundles.parts import TextPart
 from edge_runtime.errors import BundleError
 from edge_runtime.inference.preprocess import read_tokenizer, token_ids
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from edge_runtime.bundles.manifest import Manifest, TextPart, default_bundle
+from edge_runtime.bundles.manifest import Manifest, default_bundle
+from edge_runtime.bundles.parts import TextPart
 from edge_runtime.errors import BundleError
 from edge_runtime.inference.session import OnnxSession
 

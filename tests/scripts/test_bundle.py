@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_runtime.bundles.manifest import DetectorPart, Manifest
+from edge_runtime.bundles.manifest import Manifest
+from edge_runtime.bundles.parts import DetectorPart
 from scripts import bundle
 from scripts.stage import Workshop
 
