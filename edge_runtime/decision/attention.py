@@ -1,0 +1,81 @@
+"""Whether an utterance is meant for this box: it follows a wake word, or holds one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_LEAST_COMMAND_S = 0.25
+"""What is left of an utterance after its wake word is a command only if it is longer than this."""
+_CUT_EARLIER_S = 0.04
+"""A soft first consonant of the command is not lost: the wake word's end is known to a frame or two only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """A wake word was heard from `start` to `end`, in the seconds of the chunks; `score` is 0 to 1."""
+
+    word: str
+    score: float
+    start: float
+    end: float
+
+
+class Attention:
+    """Holds who is spoken to: after a wake word one command counts, in the same breath or within `window_s`.
+
+    All times are those of the chunks. Without wake words every utterance counts.
+
+    Args:
+        window_s: seconds after the wake word (and after the utterance that holds it) in which a command may begin.
+        always: no wake word is set, so everything that is said counts.
+    """
+
+    def __init__(self, window_s: float, *, always: bool = False) -> None:
+        self._window_s = window_s
+        self._always = always
+        self._wake: Wake | None = None
+        self._until = 0.0
+
+    def woken(self, wake: Wake) -> None:
+        """Take a wake word that was heard; a later one begins the window anew."""
+        self._wake = wake
+        self._until = max(self._until, wake.end + self._window_s)
+
+    def command_start(self, start: float, end: float) -> float | None:
+        """Return where the command begins in an utterance from `start` to `end`, or None if it does not count.
+
+        An utterance that is the wake word alone does not count, but the window lasts on from its end.
+        """
+        if self._always:
+            return start
+        wake = self._wake
+        if wake is None or end <= wake.start or start > self._until:
+            return None
+        if start >= wake.end - _CUT_EARLIER_S:
+            return start
+        if end - wake.end < _LEAST_COMMAND_S:
+            self._until = max(self._until, end + self._window_s)
+            return None
+        return wake.end - _CUT_EARLIER_S
+
+    def understood(self) -> None:
+        """The command was understood; the next one needs the wake word again."""
+        self._wake = None
+        self._until = 0.0
+
+    def in_vain(self, now: float, *, speaking: bool = False) -> Wake | None:
+        """Return, once, the wake word after which no command came: probably it was never said.
+
+        Args:
+            now: time of the newest chunk.
+            speaking: an utterance is going on, which may have begun within the window.
+        """
+        if self._wake is None or speaking or now <= self._until:
+            return None
+        wake, self._wake = self._wake, None
+        return wake
+
+    @property
+    def awake(self) -> bool:
+        """A wake word was heard and its command is still awaited; always true without wake words."""
+        return self._always or self._wake is not None
