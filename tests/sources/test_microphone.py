@@ -1,18 +1,12 @@
 from __future__ import annotations
 
-import contextlib
 import itertools
-import os
-import shutil
 import signal
-import subprocess
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import psutil
 import pytest
 
 from edge_runtime.config import MicrophoneSettings
@@ -21,71 +15,27 @@ from edge_runtime.sources.microphone import Microphone
 from edge_runtime.types import SAMPLE_RATE_HZ, AudioChunk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pulse import SoundServer
 
-BRIDGES = list(Path("/usr/lib").glob("*/alsa-lib/libasound_module_pcm_pulse.so"))
-pytestmark = pytest.mark.skipif(
-    shutil.which("pulseaudio") is None or not BRIDGES,
-    reason="needs the system packages pulseaudio, libasound2-plugins and libportaudio2",
-)
+pytest_plugins = ["pulse_fixtures"]
 
-
-class SoundServer:
-    """A real sound server whose only microphone plays a tone of 440 Hz that a thread pours into a pipe."""
-
-    def __init__(self, folder: Path, rate_hz: int) -> None:
-        fifo = folder / "fifo"
-        microphone = f"module-pipe-source source_name=mic file={fifo} format=s16le rate={rate_hz} channels=1"
-        self.process = subprocess.Popen(
-            [
-                *("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"),
-                *("-L", "module-native-protocol-unix auth-anonymous=1", "-L", microphone),
-            ],
-            stderr=subprocess.DEVNULL,
-        )
-        while not (fifo.exists() and (folder / "pulse" / "native").exists()):
-            assert self.process.poll() is None
-            time.sleep(0.02)
-        self._over = threading.Event()
-        wave = 12_000 * np.sin(2 * np.pi * 440 * np.arange(rate_hz) / rate_hz)
-        self._pour = threading.Thread(target=self._play, args=(fifo, wave.astype("<i2").tobytes(), rate_hz // 25 * 2))
-        self._pour.start()
-
-    def _play(self, fifo: Path, wave: bytes, size: int) -> None:
-        started = time.monotonic()
-        with contextlib.suppress(BrokenPipeError, BlockingIOError), fifo.open("r+b", buffering=0) as pipe:
-            os.set_blocking(pipe.fileno(), False)
-            for count in itertools.count():
-                if self._over.wait(max(0.0, started + count / 25 - time.monotonic())):
-                    return
-                begin = count * size % len(wave)
-                pipe.write(wave[begin : begin + size])
-
-    def stop(self) -> None:
-        self._over.set()
-        self._pour.join()
-        self.process.kill()
-        self.process.wait()
+TONE_HZ = 440
+TONE = (0.37 * np.sin(2 * np.pi * TONE_HZ * np.arange(SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ)).astype(np.float32)
 
 
 @pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[SoundServer]:
-    folder = tmp_path_factory.mktemp("sound")
-    (folder / ".asoundrc").write_text("pcm.!default { type pulse }\nctl.!default { type pulse }\n")
-    for name in ("HOME", "XDG_RUNTIME_DIR", "PULSE_RUNTIME_PATH"):
-        monkeypatch.setenv(name, str(folder / "pulse" if name.startswith("PULSE") else folder))
-    server = SoundServer(folder, SAMPLE_RATE_HZ)
-    yield server
-    server.stop()
-    assert psutil.Process().children(recursive=True) == []
+def server(sound_server: SoundServer) -> SoundServer:
+    """Return a sound server whose only microphone hears a tone."""
+    sound_server.plug("desk", idle=TONE)
+    return sound_server
 
 
 def first(microphone: Microphone, count: int) -> list[AudioChunk]:
     return list(itertools.islice(microphone.chunks(), count))
 
 
-def test_it_hears_every_sample_in_order(server: SoundServer) -> None:
-    assert server.process.poll() is None
+@pytest.mark.usefixtures("server")
+def test_it_hears_every_sample_in_order() -> None:
     with Microphone(MicrophoneSettings(name="hall")) as microphone:
         chunks = first(microphone, 50)
     late = time.monotonic() - (chunks[-1].at + 0.032)
@@ -99,8 +49,8 @@ def test_it_hears_every_sample_in_order(server: SoundServer) -> None:
     assert (microphone.dropped, microphone.overflows) == (0, 0)
 
 
-def test_what_nobody_takes_within_two_seconds_is_dropped_and_counted(server: SoundServer) -> None:
-    assert server.process.poll() is None
+@pytest.mark.usefixtures("server")
+def test_what_nobody_takes_within_two_seconds_is_dropped_and_counted() -> None:
     with Microphone(MicrophoneSettings(name="hall")) as microphone:
         chunks = microphone.chunks()
         next(chunks)
@@ -110,8 +60,8 @@ def test_what_nobody_takes_within_two_seconds_is_dropped_and_counted(server: Sou
         assert 10 <= microphone.dropped <= 40
 
 
-def test_an_unknown_device_names_those_that_exist(server: SoundServer) -> None:
-    assert server.process.poll() is None
+@pytest.mark.usefixtures("server")
+def test_an_unknown_device_names_those_that_exist() -> None:
     microphone = Microphone(MicrophoneSettings(name="hall", device="nosuch"))
     with pytest.raises(SourceError, match=r"hall \(nosuch\) cannot be opened: .*'nosuch'; sound inputs here: .*pulse"):
         first(microphone, 1)
@@ -138,8 +88,8 @@ def test_a_dead_sound_server_is_noticed_and_never_hangs_the_box(server: SoundSer
         assert first(microphone, 1)
 
 
-def test_close_from_another_thread_ends_it(server: SoundServer) -> None:
-    assert server.process.poll() is None
+@pytest.mark.usefixtures("server")
+def test_close_from_another_thread_ends_it() -> None:
     microphone = Microphone(MicrophoneSettings(name="hall"))
     threading.Timer(1.0, microphone.close).start()
     started = time.monotonic()
