@@ -5,6 +5,7 @@ EdgeError                  cli prints one line and picks the exit status
 ├── InputError             the caller mends the file or argument; exit 2, or an "error" line
 ├── BundleError            the owner reinstalls the bundle; exit 2
 ├── SourceError            Worker retries with back-off and shows the source as degraded
+├── SpeechError            Speaker logs it once, drops the text and goes on; `say` exits with 1
 ├── SinkError              FanOut counts it, the other sinks go on; the spool keeps the event
 └── CloudError             CloudResponder retries, else the answer abstains
     ├── CloudAuthError     never retried: the key is wrong or missing
@@ -35,6 +36,10 @@ class BundleError(EdgeError):
 
 class SourceError(EdgeError):
     """A camera or microphone cannot be opened or stopped delivering."""
+
+
+class SpeechError(EdgeError):
+    """The synthesiser failed, hung or was told to stop."""
 
 
 class SinkError(EdgeError):

@@ -44,6 +44,14 @@ class AudioChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Sound:
+    """Sound to be played or kept: float32 mono in -1 to 1, shape (n,), at any rate."""
+
+    samples: NDArray[np.float32]
+    rate_hz: int
+
+
+@dataclass(frozen=True, slots=True)
 class Detection:
     """One object in a picture.
 

@@ -1,6 +1,6 @@
-"""The two ends of the pipe to a child program that reads one device, so that a read that blocks for ever can be killed.
+"""The two ends of the pipe to a child program that serves one device, so that a call that never ends can be killed.
 
-Both directions carry JSON lines; an answer with a `size` is followed by that many bytes.
+Both directions carry JSON lines; a line with a `size` is followed by that many bytes.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
 import select
 import subprocess
 import sys
@@ -53,10 +54,13 @@ class ChildProgram:
         # Through the pipe, because anyone on the box can read a command line with the password in it.
         self.ask(request)
 
-    def ask(self, request: Mapping[str, object] | None = None) -> None:
-        """Send one line; a program that has ended is noticed where its answer is read."""
+    def ask(self, request: Mapping[str, object] | None = None, payload: bytes = b"") -> None:
+        """Send one line and the bytes that belong to it; that the program has ended shows where its answer is read."""
+        size = {"size": len(payload)} if payload else {}
+        message = json.dumps({**(request or {}), **size}).encode() + b"\n" + payload
         with contextlib.suppress(BrokenPipeError):
-            self._requests.write(json.dumps(request or {}).encode() + b"\n")
+            while message:
+                message = message[self._requests.write(message) :]
 
     def pause(self, until: float) -> None:
         """Wait while nothing is asked, and raise SourceError at once when the program fails in that time."""
@@ -116,6 +120,7 @@ class Parent:
     Attributes:
         request: the first line, which says what to open.
         wanted: set whenever the parent asks for more.
+        given: what the parent asked for since, each with the bytes that belong to it; empty lines left out.
     """
 
     def __init__(self) -> None:
@@ -125,6 +130,7 @@ class Parent:
         _redirect_output(self._log)
         self.request: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
         self.wanted = threading.Event()
+        self.given: queue.SimpleQueue[tuple[dict[str, Any], bytes]] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def tell(self, payload: bytes | memoryview = b"", **answer: object) -> None:
@@ -145,7 +151,10 @@ class Parent:
         return f": {said[-1].strip()}" if said else ""
 
     def _listen(self) -> None:
-        while sys.stdin.buffer.readline():
+        while line := sys.stdin.buffer.readline():
+            request: dict[str, Any] = json.loads(line)
+            if request:
+                self.given.put((request, sys.stdin.buffer.read(request.get("size", 0))))
             self.wanted.set()
         # A normal exit would wait for a device that may never answer.
         os._exit(0)
