@@ -52,7 +52,13 @@ def _parsed(path: Path) -> dict[str, Any]:
     return data
 
 
-_PATH_KEYS = (("vision", "bundle"), ("voice", "sentences"), ("mqtt", "ca_file"), ("device", "data_dir"))
+_PATH_KEYS = (
+    ("vision", "bundle"),
+    ("voice", "sentences"),
+    ("speech", "piper_voice"),
+    ("mqtt", "ca_file"),
+    ("device", "data_dir"),
+)
 
 
 def _relative_to(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
