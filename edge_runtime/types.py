@@ -91,6 +91,16 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Wake:
+    """A wake word that was heard from `start` to `end`, in the seconds of the chunks; `score` is 0 to 1."""
+
+    word: str
+    score: float
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """Something to be answered, with what was seen and heard as it was asked."""
 

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_runtime.types import Wake
 
 _LEAST_COMMAND_S = 0.25
 """What is left of an utterance after its wake word is a command only if it is longer than this."""
 _CUT_EARLIER_S = 0.04
 """A soft first consonant of the command is not lost: the wake word's end is known to a frame or two only."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wake:
-    """A wake word was heard from `start` to `end`, in the seconds of the chunks; `score` is 0 to 1."""
-
-    word: str
-    score: float
-    start: float
-    end: float
 
 
 class Attention:

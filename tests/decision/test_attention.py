@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.decision.attention import Attention, Wake
+from edge_runtime.decision.attention import Attention
+from edge_runtime.types import Wake
 
 PIXEL = Wake("hey pixel", 0.9, 10.0, 10.8)
 
