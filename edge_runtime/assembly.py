@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from edge_runtime.bundles.manifest import Manifest, default_bundle
-from edge_runtime.bundles.parts import DetectorPart, ImagePart
+from edge_runtime.bundles.parts import AudioPart, DetectorPart, ImagePart
 from edge_runtime.decision.confidence import ConfidenceGate
 from edge_runtime.decision.scene import Scene
 from edge_runtime.errors import ConfigError
@@ -17,6 +17,7 @@ from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.detector import ObjectDetector
 from edge_runtime.inference.embedder import Embedder
 from edge_runtime.inference.session import OnnxSession
+from edge_runtime.inference.sounds import SoundTagger
 from edge_runtime.pipelines.answering import Answerer
 from edge_runtime.types import Frame, Observation
 
@@ -91,7 +92,24 @@ class Models:
     @cached_property
     def embedder(self) -> Embedder:
         """Puts pictures and texts into the joint space."""
-        return Embedder(self.manifest, lambda: self.image, threads=self._threads)
+        return Embedder(self.manifest, lambda: self.image, lambda: self.hearing, threads=self._threads)
+
+    @cached_property
+    def hearing(self) -> OnnxSession:
+        """The sound model, shared by tagger and embedder."""
+        part = self.manifest.part(AudioPart)
+        session = OnnxSession(self.manifest.path(part.file), threads=self._threads)
+        session.expect([part.input], [part.embedding, part.sounds])
+        return session
+
+    def tagger(self, labels: Sequence[str] = (), min_score: float | None = None) -> SoundTagger:
+        """Return what names sounds, all or `labels` alone, by their own thresholds or by `min_score`.
+
+        Raises:
+            ConfigError: `labels` names sounds that the model does not know.
+        """
+        check_labels("sounds.labels", labels, self.manifest.part(AudioPart).labels)
+        return SoundTagger(self.hearing, self.manifest, min_score=min_score, labels=labels)
 
     @cached_property
     def classifier(self) -> Classifier:

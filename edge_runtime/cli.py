@@ -104,19 +104,21 @@ def detect(
 @cli.command()
 def embed(
     values: Annotated[
-        list[str], typer.Argument(metavar="VALUE...", help="Pictures or texts; - reads them from standard input.")
+        list[str],
+        typer.Argument(metavar="VALUE...", help="Pictures, sounds or texts; - reads them from standard input."),
     ],
     image: Annotated[bool, typer.Option("--image", help="The values are picture files.")] = False,
     text: Annotated[bool, typer.Option("--text", help="The values are texts.")] = False,
+    audio: Annotated[bool, typer.Option("--audio", help="The values are sound files.")] = False,
     bundle: Bundle = None,
     as_json: Json = False,
 ) -> None:
-    """Turn pictures or texts into vectors of the joint space."""
+    """Turn pictures, sounds or texts into vectors of the joint space."""
     from edge_runtime import assembly, verbs  # noqa: PLC0415 - help and errors come faster without the models
 
-    if image == text:
-        raise InputError("say what the values are: either --image or --text")
-    embedding = verbs.embedding(assembly.Models(bundle), pictures=image)
+    if image + text + audio != 1:
+        raise InputError("say what the values are: one of --image, --text and --audio")
+    embedding = verbs.embedding(assembly.Models(bundle), "image" if image else "audio" if audio else "text")
     _each("input", values, embedding, as_json=as_json, words=output.embed_words)
 
 
@@ -133,12 +135,28 @@ def classify(
     bundle: Bundle = None,
     as_json: Json = False,
 ) -> None:
-    """Choose the label that fits a picture best, among any words or those that the bundle knows."""
+    """Choose the label that fits a picture or a sound best, among any words or those that the bundle knows."""
     from edge_runtime import assembly, verbs  # noqa: PLC0415 - help and errors come faster without the models
 
     chosen = [] if labels is None else verbs.label_list(labels)
     classifying = verbs.classifying(assembly.Models(bundle), chosen, template)
     _each("path", paths, classifying, as_json=as_json, words=output.classify_words)
+
+
+@cli.command()
+def hear(
+    paths: Paths,
+    bundle: Bundle = None,
+    min_score: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Probability a sound needs, for every label.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Find sounds in sound files: what, and from when to when."""
+    from edge_runtime import assembly, verbs  # noqa: PLC0415 - help and errors come faster without the models
+
+    hearing = verbs.hearing(assembly.Models(bundle), min_score)
+    _each("path", paths, hearing, as_json=as_json, words=output.hear_words)
 
 
 @cli.command()

@@ -86,6 +86,14 @@ def classify_words(record: Record) -> str:
     return f"{record['path']}: {record['label']} ({record['scores'][record['label']]:.0%})"
 
 
+def hear_words(record: Record) -> str:
+    """Say which sounds were heard, and when."""
+    found = "".join(
+        f"\n{e['start_s']:8.2f} to {e['end_s']:.2f} s  {e['label']} {e['score']:.0%}" for e in record["events"]
+    )
+    return f"{record['path']}:{found or ' nothing'}"
+
+
 def transcribe_words(record: Record) -> str:
     """Say what was said."""
     return f"{record['path']}: {record['text']}"

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from edge_runtime.assembly import Models, make_answerer, make_voice
 from edge_runtime.bundles.parts import ClassifyPart
+from edge_runtime.decision.hearing import SoundEvents
 from edge_runtime.decision.scene import Scene
 from edge_runtime.errors import InputError
-from edge_runtime.sources.files import read_picture, read_sound
+from edge_runtime.inference.sounds import SoundStream
+from edge_runtime.sources.files import is_sound, read_picture, read_sound, sound_blocks
 from edge_runtime.types import Frame, Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edge_runtime.config import Settings
+    from edge_runtime.decision.hearing import Sound
 
 Record = dict[str, Any]
 
@@ -33,12 +37,14 @@ def detecting(models: Models) -> Callable[[str], Record]:
     return detect
 
 
-def embedding(models: Models, *, pictures: bool) -> Callable[[str], Record]:
-    """Return what turns a picture file, or else a text, into its vector."""
+def embedding(models: Models, kind: Literal["image", "text", "audio"]) -> Callable[[str], Record]:
+    """Return what turns a picture file, a text or a sound file into its vector."""
 
     def embed(value: str) -> Record:
-        if pictures:
+        if kind == "image":
             vector = models.embedder.embed_image(read_picture(Path(value)))
+        elif kind == "audio":
+            vector = models.embedder.embed_audio(read_sound(Path(value)).samples)
         elif value.strip():
             vector = models.embedder.embed_text([value])[0]
         else:
@@ -49,7 +55,7 @@ def embedding(models: Models, *, pictures: bool) -> Callable[[str], Record]:
 
 
 def classifying(models: Models, labels: Sequence[str], template: str | None) -> Callable[[str], Record]:
-    """Return what chooses the best of `labels` for a picture file.
+    """Return what chooses the best of `labels` for a picture file or a sound file, told apart by their content.
 
     A bundle with fixed labels chooses among those of them that are given, or all when none are.
 
@@ -65,15 +71,42 @@ def classifying(models: Models, labels: Sequence[str], template: str | None) -> 
         models.manifest.part(ClassifyPart)
 
     def classify(path: str) -> Record:
-        picture = read_picture(Path(path))
-        if fixed:
-            scores = models.classifier.classify(picture, labels)
+        embedder = models.embedder
+        if is_sound(Path(path)):
+            scores = embedder.classify(
+                embedder.embed_audio(read_sound(Path(path)).samples), labels, templates, sound=True
+            )
+        elif fixed:
+            scores = models.classifier.classify(read_picture(Path(path)), labels)
         else:
-            scores = models.embedder.classify(models.embedder.embed_image(picture), labels, templates)
+            scores = embedder.classify(embedder.embed_image(read_picture(Path(path))), labels, templates)
         best = max(scores, key=lambda label: scores[label])
         return {"label": best, "scores": {label: round(score, 5) for label, score in scores.items()}}
 
     return classify
+
+
+def hearing(models: Models, min_score: float | None = None) -> Callable[[str], Record]:
+    """Return what finds the sounds in a sound file of any length."""
+    tagger = models.tagger(min_score=min_score)
+
+    def hear(path: str) -> Record:
+        stream, following = SoundStream(tagger), SoundEvents(tagger.thresholds)
+        pieces = itertools.chain(map(stream.feed, sound_blocks(Path(path))), [stream.finish()])
+        patches = itertools.chain.from_iterable(pieces)
+        changes = [
+            change for patch in patches for change in following.update(patch.start_s, patch.end_s, patch.probabilities)
+        ]
+        sounds = [sound for sound in (*changes, *following.finish()) if sound.end_s is not None]
+        return {"events": [_told(sound) for sound in sorted(sounds, key=lambda sound: sound.start_s)]}
+
+    return hear
+
+
+def _told(sound: Sound) -> Record:
+    end_s = sound.start_s if sound.end_s is None else sound.end_s
+    times = {"start_s": round(sound.start_s, 2), "end_s": round(end_s, 2)}
+    return {"label": sound.label, "score": round(sound.score, 4), **times}
 
 
 def label_list(labels: str) -> list[str]:

@@ -79,13 +79,13 @@ def test_a_part_that_is_not_there_is_named_with_those_that_are(
 
 def test_texts_need_no_picture_model(tmp_path: Path) -> None:
     models = Models(cut(tmp_path, "image", "detector"), threads=1)
-    assert len(verbs.embedding(models, pictures=False)("a dog")["embedding"]) == 384
+    assert len(verbs.embedding(models, "text")("a dog")["embedding"]) == 384
 
 
 def test_pictures_need_no_text_model(tmp_path: Path, picture: str) -> None:
     models = Models(cut(tmp_path, "text", "classify", "gate"), threads=1)
     assert "detections" in verbs.detecting(models)(picture)
-    assert len(verbs.embedding(models, pictures=True)(picture)["embedding"]) == 384
+    assert len(verbs.embedding(models, "image")(picture)["embedding"]) == 384
 
 
 def test_labels_of_a_bundle_without_a_detector_cannot_be_chosen(tmp_path: Path) -> None:

@@ -64,8 +64,10 @@ def broken_bundle(tmp_path: Path) -> str:
         pytest.param(["detect", "empty.jpg"], {"empty.jpg": ""}, "empty.jpg", id="zero-byte-picture"),
         pytest.param(["detect", "text.jpg"], {"text.jpg": "hello"}, "text.jpg", id="picture-that-is-none"),
         pytest.param(["embed", "--image", "nope.jpg"], {}, "nope.jpg", id="missing-file-to-embed"),
-        pytest.param(["embed", "word"], {}, "either --image or --text", id="values-of-no-kind"),
-        pytest.param(["embed", "--text", "--image", "word"], {}, "either --image or --text", id="values-of-both-kinds"),
+        pytest.param(["embed", "word"], {}, "one of --image, --text and --audio", id="values-of-no-kind"),
+        pytest.param(
+            ["embed", "--text", "--image", "word"], {}, "one of --image, --text and --audio", id="values-of-both-kinds"
+        ),
         pytest.param(["classify", "--labels", "", "a.jpg"], {}, "one is empty", id="no-labels"),
         pytest.param(["classify", "--labels", "a,a", "a.jpg"], {}, "'a' is given twice", id="label-twice"),
         pytest.param(["classify", "--labels", "@nope.txt", "a.jpg"], {}, "nope.txt", id="unknown-label-list"),

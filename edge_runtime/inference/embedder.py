@@ -1,4 +1,4 @@
-"""Put pictures and sentences into one space, and name a picture by the sentence nearest to it."""
+"""Put pictures, sounds and sentences into one space, and name a picture or a sound by the sentence nearest to it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_runtime.bundles.parts import ClassifyPart, ImagePart, TextPart
+from edge_runtime.bundles.parts import AudioPart, ClassifyPart, ImagePart, TextPart
 from edge_runtime.errors import InputError
+from edge_runtime.inference.log_mel import HOP_SAMPLES, PATCH_SAMPLES, patches
 from edge_runtime.inference.preprocess import model_input, read_tokenizer, token_ids
 from edge_runtime.inference.session import OnnxSession
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from edge_runtime.types import Image, Vector
 
 BATCH = 32
+_FAINTEST = 1e-6
 
 
 class Embedder:
@@ -30,12 +32,21 @@ class Embedder:
     Args:
         manifest: of the bundle.
         image: loads the session of the bundle's picture model, shared with the detector.
+        audio: loads the session of its sound model, shared with the tagger.
         threads: processor threads of one run.
     """
 
-    def __init__(self, manifest: Manifest, image: Callable[[], OnnxSession], *, threads: int = 2) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        image: Callable[[], OnnxSession],
+        audio: Callable[[], OnnxSession] | None = None,
+        *,
+        threads: int = 2,
+    ) -> None:
         self._manifest = manifest
         self._image = image
+        self._audio = audio
         self._threads = threads
         self._text: tuple[Tokenizer, OnnxSession] | None = None
         self._label_vectors = lru_cache(maxsize=16)(self._embed_labels)
@@ -51,6 +62,25 @@ class Embedder:
             raise self._manifest.lacks("picture embedding")
         tensor, _ = model_input(image, part)
         vector: Vector = _unit(self._image().run({part.input: tensor})[part.embedding])[0]
+        return vector
+
+    def embed_audio(self, samples: NDArray[np.float32]) -> Vector:
+        """Return the unit vector of a sound, shape (d,): the mean over its patches, louder ones counting more.
+
+        Args:
+            samples: float32 mono at 16 kHz in -1 to 1, shape (samples,).
+
+        Raises:
+            BundleError: the bundle has no sound model.
+        """
+        part = self._manifest.part(AudioPart)
+        if self._audio is None:
+            raise self._manifest.lacks("sound model")
+        session = self._audio()
+        rows = patches(samples)
+        batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+        vectors = np.concatenate([session.run({part.input: batch})[part.embedding] for batch in batches])
+        vector: Vector = _unit(_loudness(samples, len(rows)) @ _unit(vectors))
         return vector
 
     def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -75,8 +105,10 @@ class Embedder:
         found: NDArray[np.float32] = np.concatenate(parts)[np.argsort(order)]
         return found
 
-    def classify(self, vector: Vector, labels: Sequence[str], templates: Sequence[str] = ()) -> dict[str, float]:
-        """Return a probability for each label, summing to 1, given a picture's unit vector.
+    def classify(
+        self, vector: Vector, labels: Sequence[str], templates: Sequence[str] = (), *, sound: bool = False
+    ) -> dict[str, float]:
+        """Return a probability for each label, summing to 1, given the unit vector of a picture, or of a sound.
 
         A label's vector is the mean over `templates` (the bundle's own when empty), each with one {} for the label.
 
@@ -84,7 +116,7 @@ class Embedder:
             InputError: there are no labels, a label is empty or twice there, or a template has no {}.
             BundleError: the bundle cannot choose among any words.
         """
-        part = self._manifest.part(ClassifyPart)
+        part = self._manifest.part(AudioPart) if sound else self._manifest.part(ClassifyPart)
         chosen = tuple(templates) or part.templates
         _check(labels, chosen)
         logits = self._label_vectors(tuple(labels), chosen) @ vector / part.temperature
@@ -106,6 +138,12 @@ class Embedder:
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     found: NDArray[np.float32] = (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
     return found
+
+
+def _loudness(samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Return how much each of `count` patches counts, shape (count,): its effective value, never quite nothing."""
+    windows = [samples[start : start + PATCH_SAMPLES] for start in range(0, count * HOP_SAMPLES, HOP_SAMPLES)]
+    return np.array([np.sqrt(np.square(window).sum() / PATCH_SAMPLES) + _FAINTEST for window in windows], np.float32)
 
 
 def _check(labels: Sequence[str], templates: Sequence[str]) -> None:

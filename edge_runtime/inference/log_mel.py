@@ -30,7 +30,8 @@ PATCH_SAMPLES = (FRAMES - 1) * _STEP + _WINDOW
 HOP_SAMPLES = FRAMES // 2 * _STEP
 """Samples from one patch to the next: 0.48 s."""
 
-_ENOUGH_SAMPLES = SAMPLE_RATE_HZ // 10
+ENOUGH_SAMPLES = SAMPLE_RATE_HZ // 10
+"""A tail of less new sound is left out: 0.1 s."""
 
 
 def patches(samples: Floats) -> Floats:
@@ -43,7 +44,7 @@ def patches(samples: Floats) -> Floats:
         samples: float32 mono at 16 kHz in -1 to 1, shape (samples,).
     """
     more, tail = divmod(max(0, len(samples) - PATCH_SAMPLES), HOP_SAMPLES)
-    count = 1 + more + (tail >= _ENOUGH_SAMPLES)
+    count = 1 + more + (tail >= ENOUGH_SAMPLES)
     missing = PATCH_SAMPLES + (count - 1) * HOP_SAMPLES - len(samples)
     frames = log_mel(np.pad(samples, (0, max(0, missing))))
     windows = np.lib.stride_tricks.sliding_window_view(frames, FRAMES, axis=0)[:: FRAMES // 2][:count]

@@ -49,6 +49,17 @@ def read_picture(path: Path) -> Image:
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
+def is_sound(path: Path) -> bool:
+    """Return whether a file holds sound and no picture, by its content; False where it cannot be read at all."""
+    if not path.is_file() or cv2.haveImageReader(str(path)):
+        return False
+    try:
+        with path.open("rb") as stream, soundfile.SoundFile(stream):
+            return True
+    except (OSError, soundfile.LibsndfileError, TypeError):
+        return False
+
+
 def read_sound(path: Path, *, longest_s: float = 600.0) -> AudioChunk:
     """Return a whole sound file, mixed down to one channel at 16 kHz; `at` is now.
 
