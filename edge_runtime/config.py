@@ -140,7 +140,7 @@ class SpeechSettings(Section):
     piper_voice: Path | None = Field(
         default=None, description="Voice of piper: an .onnx file with its .onnx.json file beside it."
     )
-    rate: float = Field(default=1.0, ge=0.4, le=2.5, description="Speed; 2 is twice as fast.")
+    rate: float = Field(default=1.0, ge=0.5, le=2.5, description="Speed; 2 is twice as fast.")
     pitch: int = Field(default=50, ge=0, le=99, description="Pitch; espeak-ng only.")
     volume: float = Field(default=1.0, ge=0, le=1, description="Loudness; 0 is silent.")
     device: str = Field(default="default", description="Sound output, by name or number.")
@@ -151,6 +151,21 @@ class SpeechSettings(Section):
     )
     stop_words: tuple[str, ...] = Field(
         default=("stop", "stop talking", "be quiet"), description="Words that silence the box while it speaks."
+    )
+
+
+class SoundSettings(Section):
+    """Which sounds are told, besides speech that is understood."""
+
+    enabled: bool = Field(default=True, description="Listen for sounds such as a dog, breaking glass or an alarm.")
+    labels: tuple[str, ...] = Field(
+        default=(), description="Tell only these sounds; empty means all that the model knows."
+    )
+    min_score: float | None = Field(
+        default=None, ge=0, le=1, description="Probability a sound needs; the bundle's own thresholds when not set."
+    )
+    cooldown_s: float = Field(
+        default=30.0, ge=0, description="Seconds before the same kind of sound may be told again by a microphone."
     )
 
 
@@ -231,6 +246,7 @@ class Settings(Section):
     vision: VisionSettings = Field(default=VisionSettings(), description="How pictures are looked at.")
     voice: VoiceSettings = Field(default=VoiceSettings(), description="How speech is understood.")
     speech: SpeechSettings = Field(default=SpeechSettings(), description="How the box speaks.")
+    sounds: SoundSettings = Field(default=SoundSettings(), description="Which sounds are told.")
     answering: AnsweringSettings = Field(default=AnsweringSettings(), description="When the box answers by itself.")
     cloud: CloudSettings = Field(default=CloudSettings(), description="Whom to ask when the box is not sure.")
     mqtt: MqttSettings = Field(default=MqttSettings(), description="Where events go.")
