@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from edge_runtime import __version__
-from edge_runtime.assembly import Models, check_labels, make_answerer, make_voice
+from edge_runtime.assembly import Models, check_labels, make_answerer, make_sounds, make_voice
 from edge_runtime.config import CameraSettings, MicrophoneSettings, Settings
 from edge_runtime.decision.motion import MotionGate
 from edge_runtime.decision.scene import Scene
@@ -66,6 +66,7 @@ class App:
         cameras = [open_camera(camera) for camera in settings.cameras]
         microphones = [open_microphone(microphone) for microphone in settings.microphones]
         voice = make_voice(settings, questions) if microphones else None
+        sounds = make_sounds(settings, models) if microphones else None
         self._mqtt = self._make_mqtt() if settings.mqtt.enabled else None
         fanout = FanOut([sink for sink in (self._mqtt, console) if sink])
         self._closing.callback(fanout.close, FLUSH_S)
@@ -74,9 +75,10 @@ class App:
             self.house.add_camera(eye, self._view(camera, models), paced=eye.live or camera.realtime)
         for microphone, ear in zip(settings.microphones, microphones, strict=True):
             if voice:
-                self.house.add_microphone(ear, voice(), paced=ear.live or microphone.realtime)
+                listening = sounds[0]() if sounds else None
+                self.house.add_microphone(ear, voice(), listening, paced=ear.live or microphone.realtime)
         if self._mqtt:
-            self._open_mqtt(self._mqtt, models.labels)
+            self._open_mqtt(self._mqtt, models.labels, sounds[1] if sounds else ())
 
     def summary(self) -> dict[str, Any]:
         """Return what was done since the start, in the order in which a person wants to know it."""
@@ -130,13 +132,14 @@ class App:
         # The embedded broker would leave a client that speaks MQTT 5 waiting.
         return MqttSink(mqtt, self._settings.device.name, spool, password, mqtt5=not embedded)
 
-    def _open_mqtt(self, mqtt: MqttSink, known: Sequence[str]) -> None:
+    def _open_mqtt(self, mqtt: MqttSink, known: Sequence[str], heard: Sequence[str]) -> None:
         device, home = self._settings.device.name, self._settings.homeassistant
         cameras = [camera.name for camera in self._settings.cameras]
         labels = self._settings.vision.labels or [label for label in COUNTED if label in known]
         if home.enabled:
-            voice = bool(self._settings.microphones)
-            found = discovery_messages(home.prefix, device, __version__, cameras, labels, voice=voice)
+            ears = {microphone.name: heard for microphone in self._settings.microphones}
+            eyes = dict.fromkeys(cameras, labels)
+            found = discovery_messages(home.prefix, device, __version__, eyes, ears)
             mqtt.announce(found, f"{home.prefix}/status")
         # What a run before this one left retained is not true any more.
         for camera in cameras:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,8 +17,9 @@ from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.detector import ObjectDetector
 from edge_runtime.inference.embedder import Embedder
 from edge_runtime.inference.session import OnnxSession
-from edge_runtime.inference.sounds import SoundTagger
+from edge_runtime.inference.sounds import SoundStream, SoundTagger
 from edge_runtime.pipelines.answering import Answerer
+from edge_runtime.pipelines.sound import SoundPipeline
 from edge_runtime.types import Frame, Observation
 
 if TYPE_CHECKING:
@@ -153,6 +154,25 @@ def make_answerer(settings: Settings, models: Models, scene: Scene) -> tuple[Ans
         threshold = models.manifest.gate.local_threshold if models.manifest.gate else CAUTIOUS
     gate = ConfidenceGate(threshold)
     return Answerer(router, scene, gate, models.scene_of, _cloud(settings)), sentences
+
+
+def make_sounds(settings: Settings, models: Models) -> tuple[Callable[[], SoundPipeline], tuple[str, ...]] | None:
+    """Return what makes the pipeline of one microphone, and the sounds it tells; None where it is switched off.
+
+    A bundle of other people's that has no sound model leaves this to omni-nano.
+
+    Raises:
+        ConfigError: the settings name sounds that the model does not know.
+    """
+    sounds = settings.sounds
+    if not sounds.enabled:
+        return None
+    ears = models if models.manifest.audio else Models(threads=settings.device.threads)
+    if ears.manifest.audio is None:
+        return None
+    tagger = ears.tagger(sounds.labels, sounds.min_score)
+    make = partial(SoundPipeline, partial(SoundStream, tagger), tagger.thresholds, sounds.cooldown_s)
+    return make, tagger.labels
 
 
 def make_voice(settings: Settings, questions: Source | None) -> Callable[[], VoicePipeline]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.metrics import Metrics
     from edge_runtime.pipelines.answering import Answerer
+    from edge_runtime.pipelines.sound import SoundPipeline
     from edge_runtime.pipelines.vision import VisionPipeline
     from edge_runtime.pipelines.voice import VoicePipeline
     from edge_runtime.sinks.fanout import FanOut
@@ -74,8 +75,13 @@ class House:
 
         self._add_source(source.name, capture)
 
-    def add_microphone(self, source: ChunkSource, voice: VoicePipeline, *, paced: bool) -> None:
-        """Listen to a microphone; sound that nobody has time for within two seconds is dropped and counted."""
+    def add_microphone(
+        self, source: ChunkSource, voice: VoicePipeline, sounds: SoundPipeline | None = None, *, paced: bool
+    ) -> None:
+        """Listen to a microphone for speech, and for `sounds`.
+
+        What nobody has time for within two seconds is dropped and counted.
+        """
         chunks: queue.Queue[AudioChunk | None] = queue.Queue(CHUNKS_KEPT)
         self._chunks.append(chunks)
         health = SoundHealth()
@@ -95,6 +101,8 @@ class House:
         def understand(worker: Worker) -> None:
             while (chunk := _next(chunks, worker)) is not None:
                 self._take(voice.step(chunk))
+                if sounds:
+                    self._hear(sounds, chunk)
             self._take(voice.flush())
 
         self._add_source(source.name, listen)
@@ -179,6 +187,12 @@ class House:
         self.last_found = (frame, view.last)
         if self.first_detection_at is None:
             self.first_detection_at = time.monotonic()
+
+    def _hear(self, sounds: SoundPipeline, chunk: AudioChunk) -> None:
+        before = sounds.evaluated
+        for event in sounds.step(chunk):
+            self.publish(event)
+        self._metrics.patches.labels(chunk.source).inc(sounds.evaluated - before)
 
     def _take(self, understood: Sequence[Event | Question]) -> None:
         for item in understood:

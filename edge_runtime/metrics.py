@@ -17,6 +17,12 @@ class Metrics:
             "edge_frames_dropped", "Pictures overwritten before the model was free.", registry=registry
         )
         self.looks = Counter("edge_looks", "Pictures the model has seen.", ["source"], registry=registry)
+        self.patches = Counter(
+            "edge_sound_patches",
+            "Seconds of sound, half overlapping, that the model has heard.",
+            ["source"],
+            registry=registry,
+        )
         self.events = Counter("edge_events", "Events accepted.", ["kind"], registry=registry)
         self.answers = Counter("edge_answers", "Answers given.", ["origin"], registry=registry)
         self.cloud_usd = Counter("edge_cloud_usd", "Money spent on the cloud.", registry=registry)

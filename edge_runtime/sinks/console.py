@@ -74,6 +74,7 @@ _SAY: dict[str, Callable[[dict[str, Any]], str]] = {
     "count": lambda data: f"{data['label']}: {data['count']} in view",
     "zone": lambda data: f"{data['label']} {data['type']}s {data['zone']}",
     "line": lambda data: f"{data['label']} crosses {data['line']} {data['direction'].replace('_', ' ')}",
+    "sound": lambda data: f"heard {data['label']} ({data['score']:.0%} sure)",
     "intent": _intent,
     "answered": _answered,
     "source_status": _source_status,

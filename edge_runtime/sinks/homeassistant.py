@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from edge_runtime.sinks.topics import level, root, status_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 COUNTED = ("person", "cat", "dog", "bird", "car", "bicycle")
 """Objects that get a sensor each; every other label is still counted on its topic."""
@@ -22,20 +22,28 @@ def discovery_messages(
     prefix: str,
     device: str,
     version: str,
-    cameras: Sequence[str],
-    labels: Sequence[str] = COUNTED,
-    *,
-    voice: bool = True,
+    cameras: Mapping[str, Sequence[str]],
+    microphones: Mapping[str, Sequence[str]],
 ) -> list[tuple[str, str]]:
     """Return topics and payloads to be published retained, in Home Assistant's device discovery format.
 
     An empty payload on the same topic removes the device. Source:
     https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
+
+    Args:
+        prefix: Home Assistant's, of the topics.
+        device: name of this box.
+        version: of the software.
+        cameras: the objects counted, by the camera's name.
+        microphones: the kinds of sound told, by the microphone's name; none where they are not told.
     """
     components: dict[str, dict[str, object]] = {"connectivity": _connectivity(device)}
-    for camera in cameras:
+    for camera, labels in cameras.items():
         components |= _camera(device, camera, labels)
-    if voice:
+    for microphone, sounds in microphones.items():
+        if sounds:
+            components[f"{microphone}_sound"] = _sound(device, microphone, sounds)
+    if microphones:
         components["last_intent"] = _last(device, "intent", "Last intent", "intent", "mdi:microphone-message")
         components["last_answer"] = _last(device, "answer", "Last answer", "text", "mdi:comment-text")
     for key, component in components.items():
@@ -105,6 +113,17 @@ def _camera(device: str, camera: str, labels: Sequence[str]) -> dict[str, dict[s
             "state_topic": f"{topic}/{level(label)}",
         }
     return components
+
+
+def _sound(device: str, microphone: str, sounds: Sequence[str]) -> dict[str, object]:
+    return {
+        "p": "event",
+        "name": f"{microphone} sound",
+        "icon": "mdi:ear-hearing",
+        "state_topic": f"{root(device)}/{level(microphone)}/sound",
+        "event_types": list(sounds),
+        "value_template": f"{{{{ dict({_BODY}, event_type={_BODY}.label) | tojson }}}}",
+    }
 
 
 def _last(device: str, topic: str, name: str, field: str, icon: str) -> dict[str, object]:

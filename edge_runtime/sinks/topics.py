@@ -17,7 +17,7 @@ CLOCK_SET_AFTER = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
 _ALSO_TO = {"intent": "intent", "answered": "answer"}
 _STATES = ("count", "motion", "source_status")
 # An alert is worth less than the silence once it is this old; the broker forgets it for readers who were away.
-_EXPIRY_S = {"zone": 86_400, "line": 86_400, "intent": 300, "not_understood": 300}
+_EXPIRY_S = {"zone": 86_400, "line": 86_400, "sound": 86_400, "intent": 300, "not_understood": 300}
 
 
 def root(device: str) -> str:
@@ -59,6 +59,8 @@ def event_messages(event: Event, device: str, wall_s: float) -> list[Message]:
         properties["expiry_s"] = _EXPIRY_S[event.kind]
     payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     names = ["events", _ALSO_TO[event.kind]] if event.kind in _ALSO_TO else ["events"]
+    if event.kind == "sound":
+        names.append(f"{level(event.source)}/sound")
     return [Message(f"{root(device)}/{name}", payload, properties, wall_s) for name in names]
 
 

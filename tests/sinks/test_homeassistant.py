@@ -4,13 +4,17 @@ import json
 import re
 from typing import Any
 
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
 from edge_runtime.sinks import topics
 from edge_runtime.sinks.homeassistant import discovery_messages, removal_messages
 from edge_runtime.types import Event
 
 
 def config(**changes: object) -> dict[str, Any]:
-    arguments = {"cameras": ["door", "yard-2"], "labels": ["person", "potted plant"], "voice": True, **changes}
+    labels = ["person", "potted plant"]
+    eyes, ears = {"door": labels, "yard-2": labels}, {"kitchen": ["dog", "glass breaking"]}
+    arguments = {"cameras": eyes, "microphones": ears, **changes}
     ((topic, payload),) = discovery_messages("homeassistant", "box", "1.2", **arguments)  # type: ignore[arg-type]
     assert topic == "homeassistant/device/edge_box/config"
     found: dict[str, Any] = json.loads(payload)
@@ -27,10 +31,10 @@ def test_device_and_origin_are_as_home_assistant_demands() -> None:
 
 def test_components_have_a_platform_a_state_and_a_name_of_their_own() -> None:
     components = config()["cmps"]
-    assert all(component["p"] in {"sensor", "binary_sensor"} for component in components.values())
+    assert all(component["p"] in {"sensor", "binary_sensor", "event"} for component in components.values())
     assert all(component["state_topic"].startswith("edge/box/") for component in components.values())
     assert all(re.fullmatch(r"[A-Za-z0-9_-]+", component["unique_id"]) for component in components.values())
-    assert len({component["unique_id"] for component in components.values()}) == len(components) == 1 + 2 * 4 + 2
+    assert len({component["unique_id"] for component in components.values()}) == len(components) == 1 + 2 * 4 + 1 + 2
 
 
 def test_state_topics_are_those_the_events_are_published_on() -> None:
@@ -42,10 +46,30 @@ def test_state_topics_are_those_the_events_are_published_on() -> None:
         assert state[0] in told
     for kind in ("intent", "answered"):
         assert topics.event_messages(Event(kind, "mic", 0.0, data), "box", 2e9)[1].topic in told
+    assert topics.event_messages(Event("sound", "kitchen", 0.0, data), "box", 2e9)[1].topic in told
+
+
+def test_a_microphone_is_an_event_whose_types_are_its_sounds() -> None:
+    ear = config()["cmps"]["kitchen_sound"]
+    assert (ear["p"], ear["event_types"]) == ("event", ["dog", "glass breaking"])
+    heard = Event("sound", "kitchen", 0.0, {"label": "dog", "score": 0.9})
+    _, message = topics.event_messages(heard, "box", 2e9)
+    body = json.loads(message.payload)
+    template = ImmutableSandboxedEnvironment().from_string(ear["value_template"])
+    for payload in (body, {"specversion": "1.0", "data": body}):
+        told = json.loads(template.render(value_json=payload))
+        assert told["event_type"] == told["label"] == "dog"
+        assert told["score"] == 0.9
+
+
+def test_a_microphone_that_tells_no_sounds_has_no_event() -> None:
+    found = config(microphones={"kitchen": ()})["cmps"]
+    assert "kitchen_sound" not in found
+    assert "last_intent" in found
 
 
 def test_no_voice_no_camera_leaves_the_connection() -> None:
-    assert list(config(cameras=[], voice=False)["cmps"]) == ["connectivity"]
+    assert list(config(cameras={}, microphones={})["cmps"]) == ["connectivity"]
 
 
 def test_removal_is_an_empty_payload_on_the_same_topic() -> None:

@@ -64,7 +64,7 @@ def test_events_states_and_discovery_are_seen_by_other_programs(
     broker = mosquitto()
     listener = listen(broker.port, "edge/#", "homeassistant/#")
     sink = make_sink(broker.port)
-    sink.announce(discovery_messages("homeassistant", "box", "1", ["door"]), "homeassistant/status")
+    sink.announce(discovery_messages("homeassistant", "box", "1", {"door": ["person"]}, {}), "homeassistant/status")
     sink.start()
     sent = publish(sink, 3)
     sink.publish(make_event("motion", active=True))
@@ -98,7 +98,7 @@ def test_mosquitto_sub_sees_what_the_manual_says(
 ) -> None:
     broker = mosquitto()
     sink = make_sink(broker.port)
-    sink.announce(discovery_messages("homeassistant", "box", "1", ["door"]), "homeassistant/status")
+    sink.announce(discovery_messages("homeassistant", "box", "1", {"door": ["person"]}, {}), "homeassistant/status")
     sink.start()
     assert sink.flush(10.0)
     command = ["mosquitto_sub", "-p", str(broker.port), "-t", "edge/#", "-t", "homeassistant/#", "-v", "-C", "2"]
