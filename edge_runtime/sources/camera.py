@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_runtime.errors import SourceError
 from edge_runtime.sources.child import ChildProgram
+from edge_runtime.sources.device import Device
 from edge_runtime.types import Frame
 
 if TYPE_CHECKING:
@@ -29,26 +28,15 @@ def mask_credentials(text: str) -> str:
     return _SECRET_VALUE.sub(r"\1***", _USER_INFO.sub(r"\1***@", text))
 
 
-class Camera:
+class Camera(Device):
     """A V4L2 device, an RTSP or HTTP stream or a GStreamer pipeline.
 
     `frames` may be called again after a `SourceError`; each call starts a fresh capture process.
     """
 
-    live = True
-
     def __init__(self, settings: CameraSettings) -> None:
-        self.name = settings.name
+        super().__init__(settings.name)
         self._settings = settings
-        self._lock = threading.Lock()
-        self._closed = False
-        self._child: ChildProgram | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def frames(self) -> Iterator[Frame]:
         """Yield the newest picture, at most `fps` a second, until closed.
@@ -57,26 +45,11 @@ class Camera:
             SourceError: the camera cannot be opened, ended, or gave no picture in time.
         """
         url = self._settings.url
-        with self._lock:
-            if self._closed:
-                return
-            child = ChildProgram("edge_runtime.sources.capture_pictures", {"url": url}, environment=_environment(url))
-            self._child = child
-        try:
-            yield from self._see(child)
-        except SourceError as error:
-            if not self._closed:
-                where, problem = mask_credentials(url), mask_credentials(str(error))
-                raise SourceError(f"camera {self.name} at {where} {problem}") from None
-        finally:
-            child.stop()
-
-    def close(self) -> None:
-        """Kill the capture process and end `frames`; safe from any thread and more than once."""
-        with self._lock:
-            self._closed = True
-            if self._child is not None:
-                self._child.kill()
+        yield from self._read(
+            lambda: ChildProgram("edge_runtime.sources.capture_pictures", {"url": url}, environment=_environment(url)),
+            self._see,
+            lambda problem: f"camera {self.name} at {mask_credentials(url)} {mask_credentials(problem)}",
+        )
 
     def _see(self, child: ChildProgram) -> Iterator[Frame]:
         period_s = 1 / self._settings.fps

@@ -164,12 +164,13 @@ class SoundServer:
 
     def kill(self) -> None:
         """End the server at once, and its microphones with it."""
-        for _, microphone in self._microphones.values():
-            microphone.stop()
-        self._microphones.clear()
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+        for name, (_, microphone) in self._microphones.items():
+            microphone.stop()
+            (self._folder / f"{name}.fifo").unlink()
+        self._microphones.clear()
 
     def _answers(self) -> bool:
         # Never started by itself: a client library would start a second server where it finds none.
