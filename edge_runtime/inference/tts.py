@@ -72,17 +72,21 @@ class TextToSpeech:
         """Return who speaks."""
         return self._backend.name
 
-    def pieces(self, text: str) -> Iterator[Sound]:
-        """Yield the speech piece by piece, the first as soon as it is there.
-
-        Raises:
-            InputError: there is nothing to say in `text`, or more than 5000 characters.
-            SpeechError: the synthesiser failed, gave no sound for `timeout_s`, or was stopped.
-        """
+    def check(self, text: str) -> None:
+        """Raise InputError if there is nothing to say in `text`, or more than 5000 characters."""
         if not any(char.isalnum() for char in text):
             raise InputError("there is nothing to say in the text; give words")
         if len(text) > LONGEST_TEXT:
             raise InputError(f"the text has {len(text)} characters; {LONGEST_TEXT} can be spoken at once")
+
+    def pieces(self, text: str) -> Iterator[Sound]:
+        """Yield the speech piece by piece, the first as soon as it is there.
+
+        Raises:
+            InputError: what `check` raises.
+            SpeechError: the synthesiser failed, gave no sound for `timeout_s`, or was stopped.
+        """
+        self.check(text)
         stopped = self._stopped = threading.Event()
         for part in self._backend.parts(text):
             program = self._begin(stopped)
