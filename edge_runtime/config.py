@@ -5,21 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from edge_runtime.errors import ConfigError
+from edge_runtime.sections import Section, WyomingSettings
 from edge_runtime.settings_file import read_settings
 from edge_runtime.settings_help import explain_error
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = tuple[Share, Share]
-
-
-class Section(BaseModel):
-    """A group of settings; unknown keys are refused and values never change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class DeviceSettings(Section):
@@ -253,6 +248,7 @@ class Settings(Section):
     homeassistant: HomeAssistantSettings = Field(
         default=HomeAssistantSettings(), description="How Home Assistant finds it."
     )
+    wyoming: WyomingSettings = Field(default=WyomingSettings(), description="Who may use the ears and the mouth.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="How much goes to the log."
     )

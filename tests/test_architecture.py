@@ -59,6 +59,11 @@ OWNERS = {
     "prometheus_client": {"metrics.py"},
     "typer": {"cli.py", "bundle_verbs.py"},
     "rich": {"cli.py"},
+    # A wire format, made of one small type for each event.
+    "wyoming": {
+        f"api/{file}.py"
+        for file in ("wire", "info", "listening", "playback", "satellite", "serving", "speaking", "wyoming")
+    },
 }
 BUILD_ONLY = {"torch", "transformers", "optimum", "onnx", "ncnn", "ai_edge_litert"}
 NAMELESS = {"utils", "helpers", "common", "misc", "base", "manager", "handler", "processor"}

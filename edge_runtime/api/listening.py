@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from wyoming.event import Event
 
     from edge_runtime.api.hands import Hands
-    from edge_runtime.api.services import Limits, Samples, Services, Spotted, Spotter
+    from edge_runtime.api.services import Limits, Samples, Services, Spotter
     from edge_runtime.api.wire import Link
-    from edge_runtime.types import AudioChunk
+    from edge_runtime.types import AudioChunk, Wake
 
 SOURCE = "wyoming"
 
@@ -93,7 +93,7 @@ class Listening:
             raise InputError("audio-chunk without audio-start; send that first")
         return self._stream, self._spotter
 
-    async def _tell(self, found: Spotted, chunk: AudioChunk, event: Event) -> None:
+    async def _tell(self, found: Wake, chunk: AudioChunk, event: Event) -> None:
         self._detected = True
         stamp = event.data.get("timestamp")
         if not isinstance(stamp, int):

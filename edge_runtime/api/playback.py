@@ -10,6 +10,7 @@ from wyoming.snd import Played
 
 from edge_runtime.api.sound import Format, check_whole, decoded, format_of
 from edge_runtime.errors import EdgeError, InputError
+from edge_runtime.types import Sound
 
 if TYPE_CHECKING:
     from wyoming.event import Event
@@ -87,7 +88,7 @@ class Playback:
             self._playing = True
             try:
                 if self._speaker is not None and sound:
-                    await self._hands.do(self._speaker.play, decoded(sound, how), how.rate)
+                    await self._hands.do(self._speaker.play, Sound(decoded(sound, how), how.rate))
             except EdgeError as error:
                 log.warning("what %s sent cannot be played: %s", self._link.peer, error)
             finally:

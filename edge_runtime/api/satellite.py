@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from wyoming.event import Event
 
     from edge_runtime.api.hands import Hands
-    from edge_runtime.api.services import Limits, SatelliteParts, Spotted, Spotter
+    from edge_runtime.api.services import Limits, SatelliteParts, Spotter
     from edge_runtime.api.wire import Link
-    from edge_runtime.types import AudioChunk
+    from edge_runtime.types import AudioChunk, Wake
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +180,7 @@ class SatelliteTalk:
                 await self._stream(late for late in recent if _end(late) > found.end)
                 recent.clear()
 
-    async def _wake(self, found: Spotted, chunk: AudioChunk) -> None:
+    async def _wake(self, found: Wake, chunk: AudioChunk) -> None:
         self._playback.silence()
         self._left = round(self._limits.stream_s * SAMPLE_RATE_HZ)
         run = RunPipeline(PipelineStage.ASR, PipelineStage.TTS, wake_word_name=found.word)

@@ -11,27 +11,15 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from edge_runtime.types import Answer, AudioChunk, Question
+    from edge_runtime.types import Answer, AudioChunk, Question, Sound, Wake
 
 Samples: TypeAlias = NDArray[np.float32]
-
-
-class Spotted(Protocol):
-    """A wake word that was heard."""
-
-    @property
-    def word(self) -> str:
-        """Return the word, as the settings spell it."""
-
-    @property
-    def end(self) -> float:
-        """Return when it ended, in the seconds of the chunks."""
 
 
 class Spotter(Protocol):
     """Listens to one stream for wake words."""
 
-    def process(self, chunk: AudioChunk) -> Spotted | None:
+    def process(self, chunk: AudioChunk) -> Wake | None:
         """Take the next 512 samples; return the wake word that was heard, if any."""
 
     def reset(self) -> None:
@@ -60,8 +48,8 @@ class Resampling(Protocol):
 class Speaker(Protocol):
     """Plays sound, one piece after the other."""
 
-    def play(self, samples: Samples, rate_hz: int) -> None:
-        """Play float32 mono samples in -1 to 1; return when they have been heard or `stop` was called."""
+    def play(self, sound: Sound) -> None:
+        """Play it; return when it has been heard or `stop` was called."""
 
     def stop(self) -> None:
         """Fall silent at once; safe from any thread."""
@@ -97,7 +85,7 @@ class Services:
         match: returns what a sentence means.
         answer: answers a question, whatever it is.
         spotter: returns what listens for some of `wake_words`, one for each stream.
-        say: returns float32 mono samples of a spoken text and their rate in hertz.
+        say: speaks a text.
         wake_words: as the settings spell them.
         made: who made the model behind "asr", "intent", "handle", "wake", "tts".
     """
@@ -108,7 +96,7 @@ class Services:
     match: Callable[[str], Meaning | None] | None = None
     answer: Callable[[Question], Answer] | None = None
     spotter: Callable[[Sequence[str]], Spotter] | None = None
-    say: Callable[[str], tuple[Samples, int]] | None = None
+    say: Callable[[str], Sound] | None = None
     wake_words: tuple[str, ...] = ()
     made: Mapping[str, Made] = field(default_factory=dict)
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from wyoming.event import Event
 
     from edge_runtime.api.hands import Hands
-    from edge_runtime.api.services import Samples
     from edge_runtime.api.wire import Link
+    from edge_runtime.types import Sound
 
 _BLOCK = 2048
 """Samples in one audio-chunk."""
@@ -29,7 +29,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?;:])\s+|\n+")
 class Speaking:
     """Says what one client wants said; a text in pieces is spoken sentence by sentence, as soon as each is whole."""
 
-    def __init__(self, say: Callable[[str], tuple[Samples, int]], link: Link, hands: Hands) -> None:
+    def __init__(self, say: Callable[[str], Sound], link: Link, hands: Hands) -> None:
         self._say = say
         self._link = link
         self._hands = hands
@@ -59,7 +59,7 @@ class Speaking:
         """Say the rest, and that this was all."""
         rest = self._begun(event)
         self._pending = None
-        if rest.strip():
+        if any(char.isalnum() for char in rest):
             await self._speak(rest)
         await self._link.send(SynthesizeStopped())
 
@@ -69,11 +69,10 @@ class Speaking:
         return self._pending
 
     async def _speak(self, text: str) -> None:
-        if text.strip():
-            samples, rate_hz = await self._hands.do(self._say, text)
-            sound, rate = encoded(samples), rate_hz
-        else:
-            sound, rate = b"", 16_000
+        sound, rate = b"", 16_000
+        if any(char.isalnum() for char in text):
+            spoken = await self._hands.do(self._say, text)
+            sound, rate = encoded(spoken.samples), spoken.rate_hz
         await self._link.send(AudioStart(rate, 2, 1, timestamp=0))
         for at in range(0, len(sound), 2 * _BLOCK):
             block = sound[at : at + 2 * _BLOCK]

@@ -1,0 +1,57 @@
+"""Groups of settings that config.py has no room for, and what every group has in common."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A group of settings; unknown keys are refused and values never change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _network(text: str) -> str:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("no address and no network; write 192.168.1.20 or 192.168.1.0/24") from None
+    return text
+
+
+Network = Annotated[str, AfterValidator(_network)]
+
+
+class SatelliteSettings(Section):
+    """The box as a voice satellite: live sound goes to the server that runs it."""
+
+    enabled: bool = Field(
+        default=False, description="Let a server use the microphone and the speaker: live sound leaves this box."
+    )
+    port: int = Field(default=10700, ge=1, le=65535, description="Port of the satellite.")
+    microphone: str | None = Field(default=None, description="Which microphone; the first one when not set.")
+    area: str | None = Field(default=None, description="Room that the box stands in.")
+    always_stream: bool = Field(
+        default=False, description="Send all sound all the time, not only what follows a wake word."
+    )
+
+
+class WyomingSettings(Section):
+    """Who may use the box's ears, mouth and answers over the Wyoming protocol."""
+
+    enabled: bool = Field(default=False, description="Serve Wyoming, for Home Assistant's voice pipelines.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 is every network of this box.")
+    port: int = Field(default=10300, ge=1, le=65535, description="Port of the services.")
+    services: tuple[Literal["asr", "intent", "handle", "wake", "tts"], ...] = Field(
+        default=("asr", "intent", "handle", "wake", "tts"), description="Which services to offer."
+    )
+    allowed_clients: tuple[Network, ...] = Field(
+        default=("127.0.0.0/8", "::1/128"), description="Addresses and networks of those who may connect."
+    )
+    max_clients: int = Field(default=20, ge=1, le=1000, description="Clients at once, at each port.")
+    max_audio_s: float = Field(default=60.0, gt=0, le=600, description="Longest utterance of a client.")
+    idle_s: float = Field(default=60.0, gt=0, description="Seconds of silence after which a client is sent away.")
+    satellite: SatelliteSettings = Field(default=SatelliteSettings(), description="The box as a voice satellite.")
