@@ -1,0 +1,184 @@
+"""One wake word made from its text: how it is said, and from which score on it counts as heard."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from edge_runtime.errors import ConfigError
+from edge_runtime.inference.background import TAIL_BEGINS, Tail, fit_tail
+from edge_runtime.inference.spotting import Keyword, Tuning, likeness, spoken_forms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from edge_runtime.inference.background import Background
+    from edge_runtime.inference.spotting import Hit, Phones
+
+LEAST_PHONES = 4
+"""A phrase with fewer phones is inside too many others to be a wake word: "no" is in "know", "snow" and "nobody"."""
+SHORT_PHONES = 6
+_UNFITTED = math.log(0.2)
+"""Threshold where the bundle has no background: a geometric mean of a fifth for each phone."""
+_LOWEST, _HIGHEST = math.log(0.02), math.log(0.85)
+_MISSED_AT_MOST = 0.2
+"""The home's own talk raises a threshold at most so far that this share of well-spoken words is missed."""
+_WORDS = re.compile(r"[a-z']+")
+
+
+class Acoustic(Protocol):
+    """What gives the phones' probabilities of a stretch of sound."""
+
+    @property
+    def phones(self) -> Sequence[str]:
+        """The phones of channels 1 onwards."""
+
+    @property
+    def hop(self) -> int:
+        """Samples from one frame to the next."""
+
+    def log_probs(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return (frames, 1 + phones) log probabilities."""
+
+
+class Words(Protocol):
+    """What knows how words are said."""
+
+    def pronunciations(self, word: str) -> tuple[Phones, ...]:
+        """Return how `word` may be said, the likeliest way first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What recordings of a phrase have taught: other ways to say it, and a threshold of its own or None."""
+
+    forms: tuple[Phones, ...]
+    log_threshold: float | None = None
+
+
+class Spotter:
+    """Finds one phrase in phone probabilities.
+
+    Args:
+        phrase: any word or words.
+        acoustic: of the model whose probabilities it will be given.
+        words: how the words are said.
+        background: ordinary speech to set the threshold by.
+        false_accepts_per_hour: how often ordinary speech may be taken for the phrase in an hour of it.
+        taught: what recordings of the phrase have taught.
+
+    Raises:
+        ConfigError: the phrase has no words, a word that cannot be said, or is too short.
+    """
+
+    def __init__(
+        self,
+        phrase: str,
+        acoustic: Acoustic,
+        words: Words,
+        *,
+        background: Background | None = None,
+        false_accepts_per_hour: float = 2.0,
+        taught: Taught | None = None,
+    ) -> None:
+        self.phrase = phrase
+        tuning = Tuning()
+        forms = tuple(dict.fromkeys((*forms_of(phrase, words), *(taught.forms if taught else ()))))
+        self.keyword = Keyword(
+            forms, likeness(acoustic.phones, tuning.similar), acoustic.phones, acoustic.hop / 16_000, tuning
+        )
+        self._background = background.without(_WORDS.findall(phrase.lower())) if background else None
+        self.tail = self._tail()
+        self.base_threshold = self._threshold(self.tail, false_accepts_per_hour)
+        if taught and taught.log_threshold is not None:
+            self.base_threshold = max(self.base_threshold, taught.log_threshold)
+        self.log_threshold = self.base_threshold
+
+    @property
+    def threshold(self) -> float:
+        """The score from which on the phrase counts as heard, 0 to 1."""
+        return math.exp(self.log_threshold)
+
+    def find(self, log_probs: NDArray[np.float32], after: int = 0) -> Hit:
+        """Return the best place of the phrase that begins at frame `after` or later."""
+        return self.keyword.find(log_probs, after)
+
+    def raise_threshold(self, log_threshold: float) -> None:
+        """Ask for more than the bundle's own threshold, but never so much that what is really said is lost.
+
+        The home's talk holds the phrase itself now and then, unheard; it must not make the box ever deafer.
+        """
+        ceiling = self.base_threshold
+        if self._background is not None and len(self._background.said):
+            ceiling = max(ceiling, float(np.quantile(self._background.said, _MISSED_AT_MOST)))
+        self.log_threshold = min(max(log_threshold, self.base_threshold), ceiling)
+
+    def warning(self) -> str | None:
+        """Return what is to be said against this phrase as a wake word, or None."""
+        missed = self.expected_miss()
+        if self.keyword.phones < SHORT_PHONES:
+            return f"wake word {self.phrase!r} is short ({self.keyword.phones} sounds); a longer one is surer"
+        if missed is not None and missed > 0.3:
+            return (
+                f"wake word {self.phrase!r} sounds like too much of ordinary speech: about {missed:.0%} of times it "
+                "will be missed; take another, or teach it with recordings (edge-runtime teach wake)"
+            )
+        return None
+
+    def expected_miss(self) -> float | None:
+        """Return the share of times that the phrase will be missed, by how well other words are heard, or None."""
+        if self._background is None or not len(self._background.said):
+            return None
+        return float(np.mean(self._background.said < self.log_threshold))
+
+    def _tail(self) -> Tail | None:
+        if self._background is None:
+            return None
+        scores = self._high_scores(self._background.clips)
+        return fit_tail(scores, np.ones(len(scores)), sum(self._background.seconds) / 3600)
+
+    def _high_scores(self, clips: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+        """Return the clips' scores; of those below the tail only what they cannot exceed, which is found faster."""
+        scores = np.array([self.keyword.at_most(clip) for clip in clips])
+        needed = math.ceil((1 - TAIL_BEGINS) * len(clips)) + 1
+        known: list[float] = []
+        for at in np.argsort(scores)[::-1]:
+            if len(known) >= needed and scores[at] <= sorted(known)[-needed]:
+                break
+            scores[at] = self.find(clips[at]).log_score
+            known.append(float(scores[at]))
+        return scores
+
+    @staticmethod
+    def _threshold(tail: Tail | None, false_accepts_per_hour: float) -> float:
+        if tail is None:
+            return _UNFITTED
+        return min(max(tail.threshold(false_accepts_per_hour), _LOWEST), _HIGHEST)
+
+
+def forms_of(phrase: str, words: Words) -> list[Phones]:
+    """Return how a phrase may be said.
+
+    Raises:
+        ConfigError: it has no words, a word that cannot be said, or is too short.
+    """
+    parts = _WORDS.findall(phrase.lower())
+    if not parts or re.search(r"[^a-z' .,!?-]", phrase.lower()):
+        raise ConfigError(f"wake word {phrase!r} has to be words of the letters a to z; for example 'hey pixel'")
+    unknown = next((part for part in parts if not words.pronunciations(part)), None)
+    if unknown:
+        raise ConfigError(f"wake word {phrase!r}: nobody knows how {unknown!r} is said; spell it as it sounds")
+    forms = spoken_forms(parts, words.pronunciations)
+    shortest = min(map(len, forms))
+    if shortest < LEAST_PHONES:
+        raise ConfigError(
+            f"wake word {phrase!r} has {shortest} sounds only, and other words hold it; take one with "
+            f"{SHORT_PHONES} or more, for example 'hey {phrase}'"
+        )
+    return forms
