@@ -122,6 +122,13 @@ class VoiceSettings(Section):
     min_confidence: float = Field(
         default=0.5, ge=0, le=1, description="A command heard with less confidence is not carried out."
     )
+    wake_words: tuple[str, ...] = Field(
+        default=(), max_length=8, description="Any words, such as 'hey pixel'; empty: everything said may be a command."
+    )
+    wake_window_s: float = Field(default=6.0, gt=0, le=60, description="Seconds after a wake word to begin a command.")
+    wake_false_accepts_per_hour: float = Field(
+        default=1.0, gt=0, le=1000, description="How often an hour of ordinary talk may be taken for a wake word."
+    )
 
 
 class SpeechSettings(Section):
