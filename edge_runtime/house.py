@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from edge_runtime.metrics import Metrics
+    from edge_runtime.mouth import Mouth
     from edge_runtime.pipelines.answering import Answerer
     from edge_runtime.pipelines.sound import SoundPipeline
     from edge_runtime.pipelines.vision import VisionPipeline
@@ -43,8 +44,9 @@ T = TypeVar("T")
 class House:
     """Cameras and microphones in, events out; `stages` are its workers in the order in which they end."""
 
-    def __init__(self, fanout: FanOut, answerer: Answerer, metrics: Metrics) -> None:
+    def __init__(self, fanout: FanOut, answerer: Answerer, metrics: Metrics, mouth: Mouth | None = None) -> None:
         self.fanout = fanout
+        self.mouth = mouth
         self.counts: Counter[str] = Counter()
         self.latencies_s: deque[float] = deque(maxlen=10_000)
         self.first_detection_at: float | None = None
@@ -56,6 +58,7 @@ class House:
         self._sources: list[Worker] = []
         self._listeners: list[Worker] = []
         self._chunks: list[queue.Queue[AudioChunk | None]] = []
+        self._ears: set[str] = set()
         self._views: dict[str, VisionPipeline] = {}
 
     def add_camera(self, source: FrameSource, view: VisionPipeline, *, paced: bool) -> None:
@@ -84,6 +87,7 @@ class House:
         """
         chunks: queue.Queue[AudioChunk | None] = queue.Queue(CHUNKS_KEPT)
         self._chunks.append(chunks)
+        self._ears.add(source.name)
         health = SoundHealth()
 
         def listen(worker: Worker) -> None:
@@ -196,8 +200,12 @@ class House:
 
     def _take(self, understood: Sequence[Event | Question]) -> None:
         for item in understood:
-            if isinstance(item, Event):
+            if self.mouth and not self.mouth.lets_pass(item):
+                self.counts["heard_while_speaking"] += 1
+            elif isinstance(item, Event):
                 self.publish(item)
+                if self.mouth:
+                    self.mouth.confirm(item)
             else:
                 self._questions.put((item, Future()), timeout=PATIENCE_S)
 
@@ -208,6 +216,8 @@ class House:
             self._metrics.answers.labels(answer.origin.value).inc()
             self._metrics.cloud_usd.inc(answer.cost_usd)
             self.publish(answered(question, answer))
+            if self.mouth and question.source in self._ears:
+                self.mouth.answer(answer.text)
             reply.set_result(answer)
 
 

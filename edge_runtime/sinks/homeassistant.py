@@ -24,6 +24,8 @@ def discovery_messages(
     version: str,
     cameras: Mapping[str, Sequence[str]],
     microphones: Mapping[str, Sequence[str]],
+    *,
+    speaks: bool = False,
 ) -> list[tuple[str, str]]:
     """Return topics and payloads to be published retained, in Home Assistant's device discovery format.
 
@@ -36,6 +38,7 @@ def discovery_messages(
         version: of the software.
         cameras: the objects counted, by the camera's name.
         microphones: the kinds of sound told, by the microphone's name; none where they are not told.
+        speaks: texts sent to it are spoken.
     """
     components: dict[str, dict[str, object]] = {"connectivity": _connectivity(device)}
     for camera, labels in cameras.items():
@@ -46,6 +49,8 @@ def discovery_messages(
     if microphones:
         components["last_intent"] = _last(device, "intent", "Last intent", "intent", "mdi:microphone-message")
         components["last_answer"] = _last(device, "answer", "Last answer", "text", "mdi:comment-text")
+    if speaks:
+        components["say"] = _say(device)
     for key, component in components.items():
         component["unique_id"] = f"edge_{device}_{key}"
     config = {
@@ -124,6 +129,11 @@ def _sound(device: str, microphone: str, sounds: Sequence[str]) -> dict[str, obj
         "event_types": list(sounds),
         "value_template": f"{{{{ dict({_BODY}, event_type={_BODY}.label) | tojson }}}}",
     }
+
+
+def _say(device: str) -> dict[str, object]:
+    """Return the entity that takes a text; source: https://www.home-assistant.io/integrations/notify.mqtt/."""
+    return {"p": "notify", "name": "Say", "icon": "mdi:bullhorn", "command_topic": f"{root(device)}/say"}
 
 
 def _last(device: str, topic: str, name: str, field: str, icon: str) -> dict[str, object]:

@@ -97,7 +97,7 @@ class Speaker:
 
     @property
     def speaking(self) -> bool:
-        """Return whether something is being played."""
+        """Return whether a text is being spoken."""
         return self._audible
 
     def say(self, text: str) -> None:
@@ -179,9 +179,11 @@ class Speaker:
         playback = self._prepared()
 
         def begun() -> None:
-            self._audible = True
-            if self._listener is not None:
-                self._listener.started(time.monotonic(), waiting.text or "")
+            # A tone is no speech: who talks on over it is heard.
+            if waiting.text is not None:
+                self._audible = True
+                if self._listener is not None:
+                    self._listener.started(time.monotonic(), waiting.text)
 
         try:
             with contextlib.closing(self._pieces(waiting.text, this_round)) as pieces:
