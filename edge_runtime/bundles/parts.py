@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -133,12 +133,17 @@ class SpeechPart(Part):
     """A speech recogniser of two files: the encoder hears, the decoder writes token by token.
 
     Attributes:
-        encoder: `input_features` (1, mels, frames) or `input_values` (1, samples) in, `last_hidden_state` out.
-        decoder: `input_ids` (1, n) and `encoder_hidden_states` in, `logits` (1, n, vocabulary) out.
+        encoder: `input_features` (1, mels, frames) or `input_values` (1, samples) in; out, for each of the decoder's
+            layers, the keys and values that it attends to: `cross.N.key`, `cross.N.value` (1, any, any, any).
+        decoder: `input_ids` (1, n), those keys and values, and `past` (m, 2 * layers, heads, head_size) in; `logits`
+            (1, n, vocabulary) and `present` (n, 2 * layers, heads, head_size), the past of these n tokens, out.
+        layers, heads, head_size: of the decoder's past.
         features: "log_mel" (Whisper: `mels` bands over `seconds` of sound) or "waveform" (Moonshine).
         seconds: the longest sound in one go, 30 when not given; "log_mel" needs it and fills shorter ones up to it.
         prompt: token ids that the transcript begins with; the first starts the decoder.
+        languages, tasks: token ids by name, of a recogniser of several; `prompt` holds one of each.
         end_id: token that ends it.
+        no_speech: token whose probability after the first of `prompt` is that of no speech at all, where there is one.
         suppress: token ids never written.
         begin_suppress: token ids that a transcript never begins with: Whisper's blank and end.
         max_tokens: the longest transcript of one go, `prompt` counted.
@@ -147,15 +152,28 @@ class SpeechPart(Part):
     encoder: str
     decoder: str
     tokenizer: str
+    layers: int = Field(gt=0)
+    heads: int = Field(gt=0)
+    head_size: int = Field(gt=0)
     features: Literal["log_mel", "waveform"]
     sample_rate: Literal[16000] = 16000
     mels: int | None = None
     seconds: float | None = None
     prompt: tuple[int, ...] = Field(min_length=1)
+    languages: dict[str, int] = {}
+    tasks: dict[str, int] = {}
     end_id: int
+    no_speech: int | None = None
     suppress: tuple[int, ...] = ()
     begin_suppress: tuple[int, ...] = ()
     max_tokens: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def _remembers(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "decoder" in data and "layers" not in data:
+            raise ValueError("its decoder has no memory of the tokens before; make it again with bundle make")
+        return data
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -207,7 +225,9 @@ class PhonesPart(Part):
         hop: samples from one frame to the next.
         shortest: samples that the model needs at least; shorter sound is filled up with silence.
         phones: the phones of channels 1 onwards, ARPAbet without stress.
-        lexicon: file with a word and its phones in each line, separated by spaces, xz-compressed.
+        lexicon: file with a word and its phones in each line, separated by spaces, xz-compressed: first the common
+            words by how often they are said, in another stream the rest by the alphabet.
+        spelling: file of the network that says words outside the lexicon, or None.
         background: file with phone probabilities of speech that is no command, to set thresholds by, or None.
         confidence: weights of the logistic model of "this sentence was said", by the name of the evidence.
     """
@@ -219,6 +239,7 @@ class PhonesPart(Part):
     shortest: int = Field(gt=0)
     phones: tuple[str, ...] = Field(min_length=1)
     lexicon: str
+    spelling: str | None = None
     background: str | None = None
     confidence: dict[str, float] = {}
 

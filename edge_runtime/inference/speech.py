@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.bundles.parts import SpeechPart
+from edge_runtime.errors import InputError
+from edge_runtime.inference import transcript
 from edge_runtime.inference.preprocess import read_tokenizer
 from edge_runtime.inference.session import OnnxSession
+from edge_runtime.inference.transcript import Writing
 from edge_runtime.types import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -27,6 +30,14 @@ _HOP = 160
 _SHORTEST = SAMPLE_RATE_HZ // 10
 _QUIET_S = 0.1
 _LONGEST_S = 30.0
+_MUTE = 0.001
+
+# Whisper's own: no speech where that is likely and the words are doubtful, or where there is hardly a doubt.
+_SILENCE, _DOUBTFUL, _SURE_SILENCE = 0.6, -1.0, 0.8
+
+# Nobody says more; only a transcript that is longer than this is looked at for going round in circles.
+_MOST_TOKENS, _MOST_TOKENS_PER_S = 16, 6.5
+
 _LINEAR_MELS_HZ = 200 / 3
 _KNEE_HZ = 1000.0
 _KNEE_MEL = _KNEE_HZ / _LINEAR_MELS_HZ
@@ -36,28 +47,66 @@ _LOG_STEP = np.log(6.4) / 27
 class Transcriber:
     """Whisper, Moonshine and their like: what was said, token by token, always the likeliest one.
 
+    Each stretch of sound is written down by itself: what came before is not told to the model, so that one mistake does
+    not become the next.
+
     Args:
         manifest: of the bundle.
         threads: processor threads of one run.
+        language: of the speech as the bundle calls it, or "auto" to let the model tell it in each stretch; the one that
+            the bundle was made with if not given.
+        task: "transcribe", or another that the bundle knows, such as Whisper's "translate" into English.
+        guard: nothing is written down for silence, and a transcript that goes round in circles is cut. Without it the
+            tokens are those that the model finds likeliest, whatever they are.
 
     Raises:
         BundleError: the bundle has no speech recogniser, or its files are not what the manifest says.
+        InputError: the bundle does not know the language or the task.
     """
 
-    def __init__(self, manifest: Manifest, *, threads: int = 2) -> None:
-        self._part = manifest.part(SpeechPart)
-        self._input = "input_features" if self._part.features == "log_mel" else "input_values"
-        self._tokenizer = read_tokenizer(manifest.path(self._part.tokenizer))
-        self._encoder = OnnxSession(manifest.path(self._part.encoder), threads=threads)
-        self._encoder.expect([self._input], ["last_hidden_state"])
-        self._decoder = OnnxSession(manifest.path(self._part.decoder), threads=threads)
-        self._decoder.expect(["input_ids", "encoder_hidden_states"], ["logits"])
+    def __init__(
+        self,
+        manifest: Manifest,
+        *,
+        threads: int = 2,
+        language: str | None = None,
+        task: str | None = None,
+        guard: bool = True,
+    ) -> None:
+        part = self._part = manifest.part(SpeechPart)
+        self._guard = guard
+        self._detects = language == "auto" and bool(part.languages)
+        chosen = None if language == "auto" else language
+        prompt = _chosen(part.prompt, part.languages, chosen, f"bundle {manifest.name} has no language")
+        self._prompt = _chosen(prompt, part.tasks, task, f"bundle {manifest.name} has no task")
+        self._never = np.array(part.suppress, np.intp)
+        self._never_first = np.array(part.begin_suppress, np.intp)
+        self._input = "input_features" if part.features == "log_mel" else "input_values"
+        self._tokenizer = read_tokenizer(manifest.path(part.tokenizer))
+        self._encoder = OnnxSession(manifest.path(part.encoder), threads=threads)
+        self._encoder.expect([self._input], transcript.attended(part))
+        self._decoder = OnnxSession(manifest.path(part.decoder), threads=threads)
+        self._decoder.expect(["input_ids", "past", *transcript.attended(part)], ["logits", "present"])
 
     def transcribe(self, chunk: AudioChunk) -> str:
         """Return the words of `chunk`; sound longer than the model hears at once is cut where it is quietest."""
         samples = np.nan_to_num(chunk.samples.astype(np.float32, copy=False))
-        texts = [self._tokenizer.decode(self._write(part)).strip() for part in self._pieces(samples)]
+        texts = [self._tokenizer.decode(self.tokens(part)).strip() for part in self._pieces(samples)]
         return " ".join(filter(None, texts))
+
+    def tokens(self, samples: Floats) -> list[int]:
+        """Return the token ids of one stretch of sound, without the prompt and the one that ends them.
+
+        Args:
+            samples: float32 mono at 16 kHz, at most as long as the model hears at once.
+        """
+        if self._guard and _silent(samples):
+            return []
+        writing = Writing(self._decoder, self._part, self._encoder.run({self._input: self._heard(samples)}))
+        first = self._begin(writing)
+        silence = self._silence(first[0])
+        found, certainty = self._write(writing, first[-1], len(samples) / SAMPLE_RATE_HZ)
+        return [] if silence > (_SILENCE if certainty < _DOUBTFUL else _SURE_SILENCE) else found
 
     def _pieces(self, samples: Floats) -> Iterator[Floats]:
         longest = int((self._part.seconds or _LONGEST_S) * SAMPLE_RATE_HZ)
@@ -68,27 +117,67 @@ class Transcriber:
         if len(samples) >= _SHORTEST:
             yield samples
 
-    def _write(self, samples: Floats) -> list[int]:
-        """Return the tokens after the prompt, without the one that ends them."""
+    def _heard(self, samples: Floats) -> Floats:
+        """Return what the encoder reads."""
         part = self._part
         if part.features == "log_mel" and part.mels is not None and part.seconds is not None:
             samples = np.pad(samples, (0, int(part.seconds * SAMPLE_RATE_HZ) - len(samples)))
-            heard = log_mel(samples, part.mels)[np.newaxis]
-        else:
-            heard = samples[np.newaxis]
-        memory = self._encoder.run({self._input: heard})["last_hidden_state"]
-        tokens = list(part.prompt)
-        while len(tokens) < part.max_tokens:
-            feeds = {"input_ids": np.array([tokens], np.int64), "encoder_hidden_states": memory}
-            logits = self._decoder.run(feeds)["logits"][0, -1]
-            logits[list(part.suppress)] = -np.inf
-            if len(tokens) == len(part.prompt):
-                logits[list(part.begin_suppress)] = -np.inf
+            return log_mel(samples, part.mels)[np.newaxis]
+        return samples[np.newaxis]
+
+    def _begin(self, writing: Writing) -> Floats:
+        """Tell the decoder the prompt and return the logits after each of its tokens."""
+        prompt = list(self._prompt)
+        if not self._detects:
+            return writing.follow(prompt)
+        start = writing.follow(prompt[:1])
+        known = list(self._part.languages.values())
+        prompt[1] = known[int(start[0, known].argmax())]
+        return np.concatenate([start, writing.follow(prompt[1:])])
+
+    def _write(self, writing: Writing, logits: Floats, seconds: float) -> tuple[list[int], float]:
+        """Return the tokens and the mean logarithm of their probabilities, the one that ends them counted."""
+        found: list[int] = []
+        certainty: list[float] = []
+        logits[self._never_first] = -np.inf
+        while True:
+            logits[self._never] = -np.inf
             token = int(logits.argmax())
-            if token == part.end_id:
+            certainty.append(float(transcript.log_probabilities(logits)[token]))
+            if token == self._part.end_id:
                 break
-            tokens.append(token)
-        return tokens[len(part.prompt) :]
+            found.append(token)
+            if self._guard and len(found) > _MOST_TOKENS + _MOST_TOKENS_PER_S * seconds:
+                kept = transcript.without_loop(found)
+                if kept is not None:
+                    found = found[:kept]
+                    break
+            if writing.length + 1 >= self._part.max_tokens:
+                break
+            logits = writing.follow([token])[-1]
+        return found, float(np.mean(certainty))
+
+    def _silence(self, first: Floats) -> float:
+        """Return the probability that nothing is said (arXiv:2212.04356, section 4.5), 0 where nobody knows or asks."""
+        if self._part.no_speech is None or not self._guard:
+            return 0.0
+        return float(np.exp(transcript.log_probabilities(first)[self._part.no_speech]))
+
+
+def _chosen(prompt: tuple[int, ...], known: Mapping[str, int], name: str | None, lacking: str) -> tuple[int, ...]:
+    """Return the prompt with its token of a kind replaced by that of this name."""
+    if name is None:
+        return prompt
+    if name not in known:
+        raise InputError(f"{lacking} {name!r}; it knows {', '.join(sorted(known)) or 'one alone'}")
+    return tuple(known[name] if token in known.values() else token for token in prompt)
+
+
+def _silent(samples: Floats) -> bool:
+    """Say whether no tenth of a second is louder than -60 dB of full scale, as in a muted microphone."""
+    step = int(_QUIET_S * SAMPLE_RATE_HZ)
+    blocks = samples[: len(samples) // step * step].reshape(-1, step)
+    return not bool((np.square(blocks).mean(1) > _MUTE**2).any())
 
 
 def quietest(samples: Floats) -> int:

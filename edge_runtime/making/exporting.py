@@ -50,7 +50,7 @@ class _TowerConfig(OnnxConfig):
     def generate_dummy_inputs(self, framework: str = "pt", **_: Any) -> dict[str, Any]:
         """Return the inputs to trace with."""
         feeds = self._tower.examples[0]
-        return {name: torch.from_numpy(value) if framework == "pt" else value for name, value in feeds.items()}
+        return arguments(feeds) if framework == "pt" else feeds
 
 
 def export(tower: Tower, path: Path) -> dict[str, float]:
@@ -91,7 +91,17 @@ def difference(tower: Tower, path: Path) -> tuple[float, float]:
     return error, TOLERANCE * largest
 
 
+def arguments(feeds: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a tower's module is called with; inputs called cross.0.key, cross.0.value, ... become one tuple."""
+    found: dict[str, Any] = {}
+    for name, value in feeds.items():
+        argument, _, rest = name.partition(".")
+        tensor = torch.from_numpy(value)
+        found[argument] = (*found.get(argument, ()), tensor) if rest else tensor
+    return found
+
+
 def _by_torch(tower: Tower, feeds: Mapping[str, Any]) -> dict[str, Any]:
     with torch.inference_mode():
-        outputs = tower.module(**{name: torch.from_numpy(value) for name, value in feeds.items()})
+        outputs = tower.module(**arguments(feeds))
     return {name: value.numpy() for name, value in outputs.items()}

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderCache
 
 
 class ImageEmbedder(nn.Module):
@@ -83,37 +84,82 @@ class Classifier(nn.Module):
 
 
 class SpectrumEncoder(nn.Module):
-    """`input_features` (n, mels, frames) to `last_hidden_state` (n, states, size), for Whisper."""
+    """`input_features` (1, mels, frames) to what the decoder attends to, for Whisper; outputs as `attended` says."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
-        self.encoder, self.config = model.get_encoder(), model.config
+        self.encoder, self.decoder, self.config = model.get_encoder(), model.get_decoder(), model.config
 
     def forward(self, input_features: Tensor) -> dict[str, Tensor]:
-        """Return the "last_hidden_state"."""
-        return {"last_hidden_state": self.encoder(input_features).last_hidden_state}
+        """Return "cross.N.key" and "cross.N.value" of each layer."""
+        return attended(self.decoder, self.encoder(input_features).last_hidden_state)
 
 
 class WaveformEncoder(nn.Module):
-    """`input_values` (n, samples) to `last_hidden_state` (n, states, size), for Moonshine."""
+    """`input_values` (1, samples) to what the decoder attends to, for Moonshine; outputs as `attended` says."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
-        self.encoder, self.config = model.get_encoder(), model.config
+        self.encoder, self.decoder, self.config = model.get_encoder(), model.get_decoder(), model.config
 
     def forward(self, input_values: Tensor) -> dict[str, Tensor]:
-        """Return the "last_hidden_state"."""
-        return {"last_hidden_state": self.encoder(input_values).last_hidden_state}
+        """Return "cross.N.key" and "cross.N.value" of each layer."""
+        return attended(self.decoder, self.encoder(input_values).last_hidden_state)
+
+
+def attended(decoder: Any, states: Tensor) -> dict[str, Tensor]:
+    """Return each decoder layer's keys and values of what was heard, (1, heads, states, head size) each.
+
+    They stay the same for every token, so the encoder's file works them out and the decoder's holds no such weights.
+    """
+    found = {}
+    for number, layer in enumerate(decoder.layers):
+        attention = layer.encoder_attn
+        for name, projection in (("key", attention.k_proj), ("value", attention.v_proj)):
+            heads = projection(states).view(1, -1, projection.out_features // attention.head_dim, attention.head_dim)
+            found[f"cross.{number}.{name}"] = heads.transpose(1, 2)
+    return found
 
 
 class Writer(nn.Module):
-    """`input_ids` (n, tokens) and `encoder_hidden_states` to `logits` (n, tokens, vocabulary), nothing remembered."""
+    """The decoder with a memory, for Whisper and Moonshine.
+
+    `input_ids` (1, n), the `past` of the m tokens before them (m, 2 * layers, heads, head size) and the encoder's
+    `cross` to `logits` (1, n, vocabulary) and `present` (n, 2 * layers, heads, head size), which is the past of these n.
+    """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.decoder, self.head, self.config = model.get_decoder(), model.proj_out, model.config
 
-    def forward(self, input_ids: Tensor, encoder_hidden_states: Tensor) -> dict[str, Tensor]:
-        """Return the "logits"."""
-        states = self.decoder(input_ids=input_ids, encoder_hidden_states=encoder_hidden_states, use_cache=False)
-        return {"logits": self.head(states.last_hidden_state)}
+    def forward(self, input_ids: Tensor, past: Tensor, cross: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """Return the "logits" and the "present"."""
+        before, now = past.shape[0], input_ids.shape[1]
+        positions = torch.arange(before + now)
+        later = positions > positions[before:].unsqueeze(1)
+        mask = torch.zeros(later.shape).masked_fill(later, torch.finfo(torch.float32).min)
+        rows = past.permute(1, 2, 0, 3).unsqueeze(1).unbind(0)
+        remembered, heard = DynamicCache(), DynamicCache()
+        remembered.layers = [_layer(*pair) for pair in zip(rows[::2], rows[1::2], strict=True)]
+        heard.layers = [_layer(*pair) for pair in zip(cross[::2], cross[1::2], strict=True)]
+        both = EncoderDecoderCache(remembered, heard)
+        both.is_updated = dict.fromkeys(range(len(heard.layers)), True)
+        states = self.decoder(
+            input_ids=input_ids,
+            attention_mask=mask[None, None],
+            # Only that there are some is looked at, as their keys and values are known.
+            encoder_hidden_states=torch.zeros(1, 1, self.config.hidden_size),
+            past_key_values=both,
+            cache_position=positions[before:],
+            use_cache=True,
+        )
+        kept = [tensor[0, :, before:] for layer in remembered.layers for tensor in (layer.keys, layer.values)]
+        return {"logits": self.head(states.last_hidden_state), "present": torch.stack(kept).permute(2, 0, 1, 3)}
+
+
+def _layer(keys: Tensor, values: Tensor) -> DynamicLayer:
+    layer = DynamicLayer()
+    # Through its own update an empty tensor of one axis would be joined, which ONNX refuses.
+    layer.lazy_initialization(keys)
+    layer.keys, layer.values = keys, values
+    return layer

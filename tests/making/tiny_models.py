@@ -42,9 +42,9 @@ CARD = "---\nlicense: apache-2.0\n---\n# A model\n"
 _LAYERS = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128}
 
 
-def words(folder: Path, *, longest: int = 32, first: bool = True, extra: Sequence[str] = ()) -> int:
-    """Write a tokenizer of letters and return how many tokens it has; the closing token has the largest number."""
-    pieces = [*SPECIAL[:3], *extra, *LETTERS, *("##" + c for c in LETTERS), SPECIAL[3]]
+def words(folder: Path, *, longest: int = 32, first: bool = True, marks: Sequence[str] = ()) -> int:
+    """Write a tokenizer of letters and return how many tokens it has; the closing token is the last but for `marks`."""
+    pieces = [*SPECIAL[:3], *LETTERS, *("##" + c for c in LETTERS), SPECIAL[3], *marks]
     vocabulary = {piece: index for index, piece in enumerate(pieces)}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="<unk>"))
     tokenizer.normalizer = normalizers.Lowercase()
@@ -63,16 +63,20 @@ def words(folder: Path, *, longest: int = 32, first: bool = True, extra: Sequenc
         bos_token="<s>",
         eos_token="</s>",
         model_max_length=longest,
+        additional_special_tokens=list(marks),
     ).save_pretrained(folder)
     return len(pieces)
 
 
-def save(model: Any, folder: Path, *others: Any) -> Path:
+def save(model: Any, folder: Path, *others: Any, seed: int = 0) -> Path:
     """Write a model, its processors and its card; random weights are drawn wide, so that outputs differ."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     for name, parameter in model.named_parameters():
         if parameter.ndim > 1 and "embed" not in name:
             torch.nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+        elif "embed_positions" in name:
+            # A transcript that hardly knows how far it has come would say one word for ever.
+            torch.nn.init.normal_(parameter, std=0.5)
     for part in (model, *others):
         part.save_pretrained(folder)
     (folder / "README.md").write_text(CARD)
@@ -135,24 +139,26 @@ def resnet(folder: Path) -> Path:
     return save(ResNetForImageClassification(config), folder, ConvNextImageProcessor(size={"shortest_edge": 64}))
 
 
-def whisper(folder: Path) -> Path:
-    marks = ["<|startoftranscript|>", "<|en|>", "<|de|>", "<|transcribe|>", "<|notimestamps|>"]
-    count = words(folder, extra=marks)
-    start, english, german, task, without = range(3, 8)
+def whisper(folder: Path, seed: int = 0, *, languages: Sequence[str] = ("en", "de"), places: int = 40) -> Path:
+    """Write a recogniser whose marks come behind its words and its times last, as in the published ones."""
+    known = [f"<|{language}|>" for language in languages]
+    marks = ["<|startoftranscript|>", *known, "<|translate|>", "<|transcribe|>", "<|nospeech|>", "<|notimestamps|>"]
+    count = words(folder, marks=[*marks, "<|0.00|>", "<|0.02|>"])
+    number = {mark: count - len(marks) - 2 + index for index, mark in enumerate(marks)}
     config = WhisperConfig(
         vocab_size=count,
         d_model=64,
         encoder_layers=2,
-        decoder_layers=2,
+        decoder_layers=3,
         encoder_attention_heads=2,
-        decoder_attention_heads=2,
+        decoder_attention_heads=4,
         encoder_ffn_dim=128,
         decoder_ffn_dim=128,
         num_mel_bins=80,
         max_source_positions=100,
-        max_target_positions=40,
-        decoder_start_token_id=start,
-        eos_token_id=count - 1,
+        max_target_positions=places,
+        decoder_start_token_id=number["<|startoftranscript|>"],
+        eos_token_id=number["<|startoftranscript|>"] - 1,
         bos_token_id=2,
         pad_token_id=0,
         suppress_tokens=None,
@@ -162,32 +168,40 @@ def whisper(folder: Path) -> Path:
     rules = {
         # What a model's own settings gave is dropped when it is read.
         "_from_model_config": False,
-        "lang_to_id": {"<|en|>": english, "<|de|>": german},
-        "task_to_id": {"transcribe": task},
-        "no_timestamps_token_id": without,
-        "suppress_tokens": [english, german],
+        "no_timestamps_token_id": number["<|notimestamps|>"],
+        "is_multilingual": bool(languages),
+        # Whatever comes after the words, the end excepted, is never written.
+        "suppress_tokens": [7, *range(number["<|startoftranscript|>"], count)],
+        "begin_suppress_tokens": [8, config.eos_token_id],
     }
+    if languages:
+        rules["lang_to_id"] = {mark: number[mark] for mark in known}
+        rules["task_to_id"] = {task: number[f"<|{task}|>"] for task in ("transcribe", "translate")}
     for name, value in rules.items():
         setattr(model.generation_config, name, value)
-    return save(model, folder, WhisperFeatureExtractor(feature_size=80, chunk_length=2))
+    return save(model, folder, WhisperFeatureExtractor(feature_size=80, chunk_length=2), seed=seed)
 
 
-def moonshine(folder: Path) -> Path:
+def moonshine(folder: Path, seed: int = 0, *, places: int = 40) -> Path:
+    """Write a recogniser with heads of a size that is padded, as the published ones have."""
     count = words(folder)
     config = MoonshineConfig(
         vocab_size=count,
-        hidden_size=64,
+        hidden_size=72,
         intermediate_size=128,
         encoder_num_hidden_layers=2,
-        decoder_num_hidden_layers=2,
+        decoder_num_hidden_layers=3,
         encoder_num_attention_heads=2,
         decoder_num_attention_heads=2,
-        max_position_embeddings=40,
+        pad_head_dim_to_multiple_of=8,
+        max_position_embeddings=places,
         decoder_start_token_id=2,
         eos_token_id=count - 1,
         bos_token_id=2,
+        # With a head of its own a transcript of random weights wanders more.
+        tie_word_embeddings=seed % 2 == 0,
     )
     (folder / "preprocessor_config.json").parent.mkdir(parents=True, exist_ok=True)
     hearing = {"feature_extractor_type": "Wav2Vec2FeatureExtractor", "do_normalize": False, "sampling_rate": 16000}
     (folder / "preprocessor_config.json").write_text(json.dumps(hearing))
-    return save(MoonshineForConditionalGeneration(config), folder)
+    return save(MoonshineForConditionalGeneration(config), folder, seed=seed)
