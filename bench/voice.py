@@ -24,7 +24,8 @@ from edge_runtime.config import VoiceSettings
 from edge_runtime.decision.endpointing import Endpointer
 from edge_runtime.decision.grammar import spoken
 from edge_runtime.decision.intents import IntentMatcher, speech_grammar
-from edge_runtime.inference.asr import SpeechToText, Transcript
+from edge_runtime.inference.asr import Transcript
+from edge_runtime.inference.sphinx import SphinxSpeechToText
 from edge_runtime.inference.vad import VoiceActivity
 from edge_runtime.pipelines.voice import VoicePipeline
 from edge_runtime.sentences import Source, home
@@ -119,7 +120,7 @@ def archived(path: Path, each: int, offset: int) -> Iterator[tuple[str, Samples]
 def listen(clips: list[Clip], sources: list[Source]) -> tuple[list[Heard], float]:
     """Return what was understood of each clip, and the processor's seconds for one second of sound."""
     matcher = IntentMatcher(sources)
-    recogniser = SpeechToText(speech_grammar(sources).fsg(), spoken)
+    recogniser = SphinxSpeechToText(speech_grammar(sources).fsg(), spoken)
     pipeline = VoicePipeline(VoiceActivity(), Endpointer(0.5, 0.6, 10.0), recogniser, matcher, 0.5)
     heard = []
     started, sound = time.process_time(), 0.0
@@ -155,7 +156,7 @@ def table(heard: list[Heard]) -> dict[str, dict[str, float]]:
 def fitted(heard: list[Heard], right_share: float = 0.7) -> list[float]:
     """Return intercept and weights of the logistic model of confidence, every task counting alike."""
     rows = [one for one in heard if one.transcript.evidence]
-    numbers = np.array([(1.0, *one.transcript.evidence) for one in rows])
+    numbers = np.array([(1.0, *one.transcript.evidence.values()) for one in rows])
     right = np.array([one.right for one in rows], float)
     words = np.array([one.kind in {"ten words", "_unknown_", "_silence_"} for one in rows])
     weight = np.zeros(len(rows))

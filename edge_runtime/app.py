@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from contextlib import ExitStack
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from edge_runtime.decision.zones import Line, Zone, ZoneMonitor
 from edge_runtime.errors import ConfigError
 from edge_runtime.house import House
 from edge_runtime.metrics import Metrics
+from edge_runtime.mouth import Mouth
 from edge_runtime.pipelines.vision import VisionPipeline
 from edge_runtime.runtime import Runtime
 from edge_runtime.sinks import topics
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edge_runtime.sinks.fanout import Sink
+    from edge_runtime.sinks.speaker import Speaker
 
 FLUSH_S = 5.0
 _SOUNDS = {".wav", ".flac", ".ogg", ".mp3"}
@@ -51,6 +54,7 @@ class App:
         # From the start of the process, so that loading the program counts too.
         self._started_at = time.monotonic() - (time.time() - psutil.Process().create_time())
         self._settings = settings
+        self._once = once
         self._scene = Scene()
         with ExitStack() as closing:
             self._closing = closing
@@ -65,12 +69,15 @@ class App:
         # Wrong addresses and files are found before anything is started.
         cameras = [open_camera(camera) for camera in settings.cameras]
         microphones = [open_microphone(microphone) for microphone in settings.microphones]
-        voice = make_voice(settings, questions) if microphones else None
+        voice = make_voice(settings, models, questions) if microphones else None
         sounds = make_sounds(settings, models) if microphones else None
         self._mqtt = self._make_mqtt() if settings.mqtt.enabled else None
         fanout = FanOut([sink for sink in (self._mqtt, console) if sink])
         self._closing.callback(fanout.close, FLUSH_S)
-        self.house = House(fanout, answerer, self.metrics)
+        mouth = Mouth.of(settings.speech) if settings.speech.enabled else None
+        if mouth:
+            self._closing.callback(mouth.speaker.close)
+        self.house = House(fanout, answerer, self.metrics, mouth)
         for camera, eye in zip(settings.cameras, cameras, strict=True):
             self.house.add_camera(eye, self._view(camera, models), paced=eye.live or camera.realtime)
         for microphone, ear in zip(settings.microphones, microphones, strict=True):
@@ -139,7 +146,7 @@ class App:
         if home.enabled:
             ears = {microphone.name: heard for microphone in self._settings.microphones}
             eyes = dict.fromkeys(cameras, labels)
-            found = discovery_messages(home.prefix, device, __version__, eyes, ears)
+            found = discovery_messages(home.prefix, device, __version__, eyes, ears, speaks=bool(self.house.mouth))
             mqtt.announce(found, f"{home.prefix}/status")
         # What a run before this one left retained is not true any more.
         for camera in cameras:
@@ -149,6 +156,8 @@ class App:
                 mqtt.retain(topic, payload)
         # Without a Response Topic the reply is the "answered" event, which everybody hears on .../answer.
         mqtt.on_message(f"{topics.root(device)}/ask", self._ask)
+        if self.house.mouth:
+            mqtt.on_message(f"{topics.root(device)}/say", partial(_say, self.house.mouth.speaker))
         mqtt.start()
 
     def _ask(self, text: str) -> dict[str, object]:
@@ -156,9 +165,20 @@ class App:
         return {"question": text, "text": answer.text, "confidence": answer.confidence, "origin": answer.origin.value}
 
     def _close(self) -> None:
+        if self.house.mouth and self._once:
+            self.house.mouth.speaker.finish(FLUSH_S)
         if self._mqtt:
             self._mqtt.flush(FLUSH_S)
         self._closing.close()
+
+
+def _say(speaker: Speaker, text: str) -> dict[str, object]:
+    """Say what came in; an empty message is silence."""
+    if text.strip():
+        speaker.say(text)
+    else:
+        speaker.stop()
+    return {"waiting": bool(text.strip())}
 
 
 def demo_settings(stack: ExitStack) -> Settings:

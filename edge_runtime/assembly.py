@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from edge_runtime.bundles.manifest import Manifest, default_bundle
-from edge_runtime.bundles.parts import AudioPart, DetectorPart, ImagePart
+from edge_runtime.bundles.parts import AudioPart, DetectorPart, ImagePart, PhonesPart
 from edge_runtime.decision.confidence import ConfidenceGate
 from edge_runtime.decision.scene import Scene
 from edge_runtime.errors import ConfigError
+from edge_runtime.inference.acoustic import AcousticModel
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.detector import ObjectDetector
 from edge_runtime.inference.embedder import Embedder
+from edge_runtime.inference.lexicon import Lexicon
 from edge_runtime.inference.session import OnnxSession
 from edge_runtime.inference.sounds import SoundStream, SoundTagger
+from edge_runtime.inference.spelling import Spelling
 from edge_runtime.pipelines.answering import Answerer
 from edge_runtime.pipelines.sound import SoundPipeline
 from edge_runtime.types import Frame, Observation
@@ -28,8 +31,9 @@ if TYPE_CHECKING:
 
     from edge_runtime.cloud.responder import CloudResponder
     from edge_runtime.config import Settings
+    from edge_runtime.decision.grammar import WordGraph
     from edge_runtime.inference.speech import Transcriber
-    from edge_runtime.pipelines.voice import VoicePipeline
+    from edge_runtime.pipelines.voice import Recogniser, VoicePipeline
     from edge_runtime.sentences import Source
     from edge_runtime.skills.routing import Router
 
@@ -124,6 +128,27 @@ class Models:
 
         return Transcriber(self.manifest, threads=self._threads)
 
+    @cached_property
+    def ears(self) -> Manifest:
+        """The bundle whose acoustic model listens: this one, or the one shipped where this one has none."""
+        if self.manifest.phones or self.manifest.folder == default_bundle():
+            return self.manifest
+        shipped = Manifest.load(default_bundle())
+        shipped.verify()
+        return shipped
+
+    @cached_property
+    def acoustic(self) -> AcousticModel:
+        """Hears phones."""
+        return AcousticModel(self.ears)
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        """Says words."""
+        part = self.ears.part(PhonesPart)
+        spelling = Spelling(self.ears.path(part.spelling)).pronounce if part.spelling else None
+        return Lexicon.load(self.ears.path(part.lexicon), spelling)
+
     def scene_of(self, frame: Frame) -> Scene:
         """Return a scene that holds one picture alone."""
         look = self.detector.look(frame.image)
@@ -175,21 +200,22 @@ def make_sounds(settings: Settings, models: Models) -> tuple[Callable[[], SoundP
     return make, tagger.labels
 
 
-def make_voice(settings: Settings, questions: Source | None) -> Callable[[], VoicePipeline]:
+def make_voice(settings: Settings, models: Models, questions: Source | None) -> Callable[[], VoicePipeline]:
     """Load the recogniser once and return what makes the pipeline of one microphone."""
     # The recogniser and its grammar take half a second and 60 MB, which a box without a microphone need not spend.
     from edge_runtime import sentences  # noqa: PLC0415
     from edge_runtime.decision.endpointing import Endpointer  # noqa: PLC0415
-    from edge_runtime.decision.grammar import spoken  # noqa: PLC0415
     from edge_runtime.decision.intents import IntentMatcher, speech_grammar  # noqa: PLC0415
-    from edge_runtime.inference.asr import SpeechToText  # noqa: PLC0415
     from edge_runtime.inference.vad import VoiceActivity  # noqa: PLC0415
+    from edge_runtime.mouth import stop_sentences  # noqa: PLC0415
     from edge_runtime.pipelines.voice import VoicePipeline  # noqa: PLC0415
 
     voice = settings.voice
     home = sentences.home(voice.sentences, voice.areas, voice.names, builtin=voice.builtin_sentences)
+    if settings.speech.enabled:
+        home.append(stop_sentences(settings.speech.stop_words))
     matcher = IntentMatcher(home)
-    recogniser = SpeechToText(speech_grammar([*home, questions] if questions else home).fsg(), spoken)
+    recogniser = _recogniser(models, speech_grammar([*home, questions] if questions else home))
 
     def make() -> VoicePipeline:
         endpointer = Endpointer(voice.speech_threshold, voice.end_silence_s, voice.max_utterance_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edge_runtime.config import Settings
+    from edge_runtime.sections import SpeechSettings
     from edge_runtime.decision.hearing import Sound
 
 Record = dict[str, Any]
@@ -138,8 +140,32 @@ def transcribing(models: Models) -> Callable[[str], Record]:
 
 def commanding(settings: Settings) -> Callable[[str], Record]:
     """Return what understands the spoken command in a sound file."""
-    voice = make_voice(settings, None)()
+    voice = make_voice(settings, Models.of(settings), None)()
     return lambda path: voice.understand(read_sound(Path(path)))
+
+
+def saying(speech: SpeechSettings, out: Path | None) -> Callable[[str], Record]:
+    """Return what speaks a text through the speaker, or into the sound file `out`.
+
+    Raises:
+        ConfigError: the synthesiser is missing.
+    """
+    from edge_runtime.inference.tts import TextToSpeech  # noqa: PLC0415 - few need them
+    from edge_runtime.sinks.playback import Playback  # noqa: PLC0415
+
+    voice = TextToSpeech(speech)
+
+    def say(text: str) -> Record:
+        record: Record = {"voice": voice.name, "path": None if out is None else str(out)}
+        if out is not None:
+            sound = voice.synthesize(text)
+            write_sound(out, sound)
+            return record | {"seconds": round(len(sound.samples) / sound.rate_hz, 3)}
+        voice.check(text)
+        with closing(voice), closing(Playback(speech.device)) as playback:
+            return record | {"seconds": round(playback.play(voice.pieces(text), speech.volume, lambda: None), 3)}
+
+    return say
 
 
 def asking(settings: Settings, picture: str | None) -> Callable[[str], Record]:

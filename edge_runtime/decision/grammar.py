@@ -80,7 +80,7 @@ class WordGraph:
 
     def fsg(self, name: str = "home") -> str:
         """Return the graph in PocketSphinx's FSG format; state 0 starts, the last state accepts."""
-        states = self._minimised()
+        states = self.states()
         final = len(states)
         lines = [f"FSG_BEGIN {name}", f"NUM_STATES {final + 1}", "START_STATE 0", f"FINAL_STATE {final}"]
         for number, (accepting, words) in enumerate(states):
@@ -88,7 +88,7 @@ class WordGraph:
             lines += [f"TRANSITION {number} {final} 1.0"] if accepting else []
         return "\n".join([*lines, "FSG_END", ""])
 
-    def _minimised(self) -> list[tuple[bool, Words]]:
+    def states(self) -> list[tuple[bool, Words]]:
         """Return (accepting, {word: state}) of the smallest deterministic graph; the first state starts."""
         subsets: dict[frozenset[int], int | None] = {}
         register: dict[tuple[bool, tuple[tuple[str, int], ...]], int] = {}

@@ -1,34 +1,47 @@
-"""From the sound of one utterance to words, out of the sentences of a grammar."""
+"""From the sound of one utterance to words, out of the sentences of a grammar, or to nothing where it is none."""
 
 from __future__ import annotations
 
-import logging
-import math
 import threading
-from dataclasses import dataclass
-from difflib import SequenceMatcher
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from pocketsphinx import Decoder, FsgModel, get_model_path
 
-from edge_runtime.inference.pronunciation import pronounce
-from edge_runtime.types import SAMPLE_RATE_HZ, AudioChunk
+from edge_runtime.inference.evidence import evidence, probability
+from edge_runtime.inference.graphs import phone_loop, sentence_lattice, word_loop
+from edge_runtime.inference.paths import best_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
-_log = logging.getLogger(__name__)
+    from edge_runtime.inference.graphs import States
+    from edge_runtime.inference.lexicon import Lexicon
+    from edge_runtime.types import AudioChunk
 
-_FRAME = SAMPLE_RATE_HZ // 100
-_MARGIN = 20 * _FRAME
-"""Silence left on both sides: the model's own pauses need some, more would drown the mean of a short word."""
+_ALTERNATIVES = 4
+_COMMON_WORDS = 4000
 
-_WEIGHTS = (3.829, 1.257, -2.755, -5.521)
-"""Intercept, then the weight of each number of `_evidence`: a logistic fit by bench/voice.py on half of its recordings,
-counting as if seven of ten utterances were understood rightly."""
+
+class Acoustic(Protocol):
+    """Gives the probability of each phone in each frame."""
+
+    @property
+    def phones(self) -> tuple[str, ...]:
+        """What channels 1 and up stand for."""
+
+    def log_probs(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return (frames, 1 + phones), channel 0 CTC's blank."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """What may have been said instead, and the probability of that."""
+
+    text: str
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,133 +51,71 @@ class Transcript:
     Attributes:
         text: the words, as the grammar writes them.
         confidence: the probability that they are right.
-        evidence: the numbers that the confidence comes from, see `_evidence`.
+        evidence: by name, the numbers that the confidence comes from.
+        alternatives: other sentences of the grammar, the likeliest first.
     """
 
     text: str
     confidence: float
-    evidence: tuple[float, ...] = ()
+    evidence: Mapping[str, float] = field(default_factory=dict)
+    alternatives: tuple[Alternative, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Pass:
-    """One search's result: its score and the (label, first frame, last frame) of what it heard, pauses left out."""
-
-    score: float
-    heard: tuple[tuple[str, int, int], ...]
+NOTHING = Transcript("", 0.0)
 
 
 class SpeechToText:
-    """PocketSphinx with its US English model; a free loop of phones says how much better any other sound would fit.
+    """An acoustic model, decoded under a grammar, against common English words and against any phones.
 
     Args:
-        grammar: the sentences, in PocketSphinx's FSG format.
+        acoustic: the acoustic model.
+        lexicon: how words are said.
+        states: the sentences, as the states of a graph of words.
         spoken: how to say a written word that is not one, such as "%" or "75".
+        weights: of the evidence, by name, in the logistic model of the confidence.
     """
 
-    def __init__(self, grammar: str, spoken: Callable[[str], str] = str) -> None:
-        # The lattice's best path loses short words at the end of a recording; wider beams keep them.
-        self._decoder = Decoder(lm=None, loglevel="FATAL", bestpath=False, beam=1e-60, wbeam=1e-40, pbeam=1e-60)
+    def __init__(
+        self,
+        acoustic: Acoustic,
+        lexicon: Lexicon,
+        states: States,
+        *,
+        spoken: Callable[[str], str] = str,
+        weights: Mapping[str, float],
+    ) -> None:
+        channels = {phone: number for number, phone in enumerate(acoustic.phones, 1)}
+        self._acoustic = acoustic
+        self._weights = weights
+        self._sentences = sentence_lattice(states, lexicon, channels, spoken)
+        self._words = word_loop(lexicon, channels, _COMMON_WORDS)
+        self._phones = phone_loop(lexicon, channels)
         self._lock = threading.Lock()
-        self._phones = self._learn_words({line.split()[4] for line in _arcs(grammar) if len(line.split()) == 5}, spoken)
-        self._decoder.add_fsg("sentences", self._graph(grammar))
-        self._decoder.add_allphone_file("phones", get_model_path("en-us/en-us-phone.lm.bin"))
 
     def transcribe(self, chunk: AudioChunk) -> Transcript:
         """Return the words of `chunk`, one utterance with as much silence around it as there is."""
-        samples = _trimmed(chunk.samples)
-        if len(samples) < 10 * _FRAME:
-            return Transcript("", 0.0)
+        if self._sentences is None or not len(chunk.samples):
+            return NOTHING
         with self._lock:
-            said = self._search("sentences", samples)
-            if said is None:
-                # A recording cut close to the last word leaves the search no pause to end a sentence in.
-                samples = np.pad(samples, _MARGIN)
-                said = self._search("sentences", samples)
-            if said is None or not said.heard:
-                return Transcript("", 0.0)
-            phones = self._search("phones", samples)
-        text = " ".join(_written(word) for word, _, _ in said.heard)
-        if phones is None:
-            return Transcript(text, 0.0)
-        evidence = self._evidence(said, phones, len(samples) // _FRAME)
-        return Transcript(text, _probability(evidence), evidence)
+            frames = self._acoustic.log_probs(chunk.samples)
+        return self.decode(frames)
 
-    def _search(self, name: str, samples: NDArray[np.float32]) -> _Pass | None:
-        self._decoder.activate_search(name)
-        self._decoder.start_utt()
-        self._decoder.process_raw((samples * 32767).astype(np.int16).tobytes(), full_utt=True)
-        self._decoder.end_utt()
-        found = self._decoder.hyp()
-        if found is None or found.score <= 0:
-            return None
-        heard = [part for part in self._decoder.seg() if part.word != "SIL" and part.word[0] not in "<+[("]
-        return _Pass(math.log(found.score), tuple((part.word, part.start_frame, part.end_frame) for part in heard))
-
-    def _evidence(self, said: _Pass, phones: _Pass, frames: int) -> tuple[float, float, float]:
-        """Return how well the sentence explains the sound, as numbers for a logistic model.
-
-        They are its score above that of the free phones for each frame in a word, the share of phones in which the two
-        differ, and the share of the frames that are in no word.
-        """
-        expected = [phone for word, _, _ in said.heard for phone in self._phones[_written(word)]]
-        inside = sum(last - first + 1 for _, first, last in said.heard)
-        alike = SequenceMatcher(None, expected, [phone for phone, _, _ in phones.heard], autojunk=False).ratio()
-        return 1000 * (said.score - phones.score) / inside, 1 - alike, 1 - inside / max(frames, inside)
-
-    def _learn_words(self, words: set[str], spoken: Callable[[str], str]) -> Mapping[str, list[str]]:
-        known: dict[str, list[str]] = {}
-        for word in sorted(words):
-            phones = self._decoder.lookup_word(word)
-            if phones is None:
-                parts = [pronounce(part, self._decoder.lookup_word) for part in spoken(word).split()]
-                if not parts or None in parts:
-                    _log.warning("nobody can say %r: the sentences with it are left out of the grammar", word)
-                    continue
-                phones = " ".join(filter(None, parts))
-                self._decoder.add_word(word, phones, update=False)
-            known[word] = phones.split()
-        return known
-
-    def _graph(self, grammar: str) -> FsgModel:
-        arcs = [line.split() for line in _arcs(grammar)]
-        size = max((int(number) for arc in arcs for number in arc[1:3]), default=0) + 1
-        graph = FsgModel("sentences", self._decoder.logmath, 1.0, size)
-        graph.set_start_state(0)
-        graph.set_final_state(size - 1)
-        for arc in arcs:
-            start, end = int(arc[1]), int(arc[2])
-            if len(arc) == 4:
-                graph.null_trans_add(start, end, 0)
-            elif arc[4] in self._phones:
-                graph.trans_add(start, end, 0, graph.word_add(arc[4]))
-        return graph
-
-
-def _probability(evidence: tuple[float, ...]) -> float:
-    total = _WEIGHTS[0] + sum(weight * number for weight, number in zip(_WEIGHTS[1:], evidence, strict=True))
-    return 1 / (1 + math.exp(-min(max(total, -30.0), 30.0)))
-
-
-def _written(word: str) -> str:
-    """Return a word without the number of its pronunciation: "on" for "on(2)"."""
-    return word.split("(", maxsplit=1)[0]
-
-
-def _arcs(grammar: str) -> list[str]:
-    return [line for line in grammar.splitlines() if line.startswith("TRANSITION ")]
-
-
-def _trimmed(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the loud part with a margin, at half of full scale."""
-    samples = np.nan_to_num(samples)
-    samples = samples - samples.mean() if len(samples) else samples
-    frames = len(samples) // _FRAME
-    loud = np.abs(samples).max(initial=0.0)
-    if frames < 3 or loud < 1e-4:
-        return samples[:0]
-    power = np.square(samples[: frames * _FRAME]).reshape(frames, _FRAME).mean(axis=1)
-    level = np.convolve(np.sqrt(power), np.full(3, 1 / 3), "same")
-    above = np.flatnonzero(level > 0.06 * level.max())
-    first, last = above[0] * _FRAME, (above[-1] + 1) * _FRAME
-    return samples[max(0, first - _MARGIN) : last + _MARGIN] * np.float32(0.5 / loud)
+    def decode(self, frames: NDArray[np.float32]) -> Transcript:
+        """Return the words for (frames, 1 + phones) log probabilities."""
+        if self._sentences is None:
+            return NOTHING
+        found = best_sentences(self._sentences, frames, 1 + _ALTERNATIVES)
+        silence = float(frames[:, 0].sum())
+        if not found or not found[0].words or found[0].score <= silence:
+            return NOTHING
+        words = self._words.prefixes(frames).max(axis=1)
+        phones = self._phones.prefixes(frames).max(axis=1)
+        scores = np.array([sentence.score for sentence in found] + [silence])
+        judged = []
+        for number, sentence in enumerate(found):
+            margin = float(scores[number] - np.delete(scores, number).max())
+            seen = evidence(sentence, frames, words, phones, margin)
+            judged.append((sentence.text, probability(seen, self._weights), seen))
+        text, confidence, seen = judged[0]
+        others = (Alternative(other, min(chance, 1 - confidence)) for other, chance, _ in judged[1:])
+        return Transcript(text, confidence, seen, tuple(others))

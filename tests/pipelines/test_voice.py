@@ -13,7 +13,8 @@ from edge_runtime import demo
 from edge_runtime.decision.endpointing import Endpointer
 from edge_runtime.decision.grammar import spoken
 from edge_runtime.decision.intents import IntentMatcher, speech_grammar
-from edge_runtime.inference.asr import SpeechToText, Transcript
+from edge_runtime.inference.asr import Transcript
+from edge_runtime.inference.sphinx import SphinxSpeechToText
 from edge_runtime.inference.vad import VoiceActivity
 from edge_runtime.pipelines.voice import VoicePipeline
 from edge_runtime.sentences import home
@@ -40,12 +41,12 @@ def chunks(samples: np.ndarray) -> Iterator[AudioChunk]:
 
 
 @pytest.fixture(scope="module")
-def recogniser() -> SpeechToText:
-    return SpeechToText(speech_grammar([*HOME, QUESTIONS]).fsg(), spoken)
+def recogniser() -> SphinxSpeechToText:
+    return SphinxSpeechToText(speech_grammar([*HOME, QUESTIONS]).fsg(), spoken)
 
 
 @pytest.fixture
-def pipeline(recogniser: SpeechToText) -> VoicePipeline:
+def pipeline(recogniser: SphinxSpeechToText) -> VoicePipeline:
     return VoicePipeline(VoiceActivity(), Endpointer(0.5, 0.6, 10.0), recogniser, IntentMatcher(HOME), 0.5)
 
 

@@ -14,8 +14,8 @@ import soxr
 from edge_runtime import demo
 from edge_runtime.decision.grammar import spoken
 from edge_runtime.decision.intents import speech_grammar
-from edge_runtime.inference.asr import SpeechToText
 from edge_runtime.inference.pronunciation import pronounce
+from edge_runtime.inference.sphinx import SphinxSpeechToText
 from edge_runtime.sentences import home
 from edge_runtime.types import AudioChunk
 
@@ -28,9 +28,9 @@ NAMES = ("kitchen light", "lamp", "fan")
 
 
 @pytest.fixture(scope="module")
-def listener() -> SpeechToText:
+def listener() -> SphinxSpeechToText:
     grammar = speech_grammar([*home(None, ROOMS, NAMES, builtin=True), QUESTIONS])
-    return SpeechToText(grammar.fsg(), spoken)
+    return SphinxSpeechToText(grammar.fsg(), spoken)
 
 
 def recording(samples: np.ndarray) -> AudioChunk:
@@ -57,7 +57,7 @@ def demo_recording() -> np.ndarray:
     [(0.7, 3.0, "turn on the kitchen light"), (3.4, 5.4, "is there a person"), (8.7, 10.7, "what do you see")],
 )
 def test_the_demo_is_understood(
-    listener: SpeechToText, demo_recording: np.ndarray, start: float, end: float, text: str
+    listener: SphinxSpeechToText, demo_recording: np.ndarray, start: float, end: float, text: str
 ) -> None:
     heard = listener.transcribe(recording(demo_recording[round(start * RATE) : round(end * RATE)]))
     assert heard.text == text
@@ -67,12 +67,12 @@ def test_the_demo_is_understood(
 @pytest.mark.parametrize(
     "text", ["turn on the lamp", "turn off the living room lights", "set a timer for five minutes", "what do you see"]
 )
-def test_a_synthesised_voice_is_understood(listener: SpeechToText, text: str) -> None:
+def test_a_synthesised_voice_is_understood(listener: SphinxSpeechToText, text: str) -> None:
     assert listener.transcribe(recording(said_by_espeak(text))).text == text
 
 
 @pytest.mark.parametrize("gain", [0.02, 0.2, 3.0], ids=["far away", "usual", "clipped"])
-def test_loudness_does_not_matter(listener: SpeechToText, demo_recording: np.ndarray, gain: float) -> None:
+def test_loudness_does_not_matter(listener: SphinxSpeechToText, demo_recording: np.ndarray, gain: float) -> None:
     samples = np.clip(demo_recording[11_000:48_000] * gain, -1, 1)
     assert listener.transcribe(recording(samples)).text == "turn on the kitchen light"
 
@@ -95,18 +95,18 @@ RANDOM = np.random.default_rng(0)
     ],
     ids=["nothing", "6 ms", "digital silence", "an offset", "a broken microphone", "noise", "hiss", "a tone", "clicks"],
 )
-def test_what_is_no_speech_has_no_confidence(listener: SpeechToText, samples: np.ndarray) -> None:
+def test_what_is_no_speech_has_no_confidence(listener: SphinxSpeechToText, samples: np.ndarray) -> None:
     assert listener.transcribe(recording(samples)).confidence < 0.3
 
 
 @pytest.mark.parametrize(
     "text", ["the quick brown fox jumps over the lazy dog", "my sister bought seven oranges yesterday"]
 )
-def test_other_speech_has_little_confidence(listener: SpeechToText, text: str) -> None:
+def test_other_speech_has_little_confidence(listener: SphinxSpeechToText, text: str) -> None:
     assert listener.transcribe(recording(said_by_espeak(text))).confidence < 0.5
 
 
-def test_threads_share_one_recogniser(listener: SpeechToText, demo_recording: np.ndarray) -> None:
+def test_threads_share_one_recogniser(listener: SphinxSpeechToText, demo_recording: np.ndarray) -> None:
     heard: list[str] = []
 
     def listen() -> None:
@@ -123,7 +123,7 @@ def test_threads_share_one_recogniser(listener: SpeechToText, demo_recording: np
 
 def test_words_of_no_dictionary(caplog: pytest.LogCaptureFixture) -> None:
     grammar = speech_grammar([{"intents": {"X": {"data": [{"sentences": ["open fritzbox 7", "öffne 窓"]}]}}}])
-    listener = SpeechToText(grammar.fsg(), spoken)
+    listener = SphinxSpeechToText(grammar.fsg(), spoken)
     assert "窓" in caplog.text
     assert listener.transcribe(recording(said_by_espeak("open fritz box seven"))).text == "open fritzbox 7"
 
