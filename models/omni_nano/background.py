@@ -1,0 +1,99 @@
+"""Phone probabilities of ordinary speech, for the bundle: wake words set their thresholds by them."""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_runtime.bundles.manifest import Manifest
+from edge_runtime.bundles.parts import PhonesPart
+from edge_runtime.inference.acoustic import AcousticModel
+from edge_runtime.inference.background import pack
+from edge_runtime.inference.lexicon import Lexicon
+from edge_runtime.inference.spotter import LEAST_PHONES
+from edge_runtime.inference.spotting import Keyword, Tuning, likeness, spoken_forms
+from models.omni_nano import utterances
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from models.omni_nano.utterances import Utterance
+
+CLIPS = 600
+LONGEST_S = 6.0
+MOST_BYTES = 400_000
+_EACH_TEXT = 24
+
+
+def chosen(said: Iterable[Utterance], number: int = CLIPS) -> list[Utterance]:
+    """Return recordings that the model did not learn from, no text oftener than others, the same ones every time."""
+    by_text: dict[str | None, list[Utterance]] = defaultdict(list)
+    for one in said:
+        if one.held_out and one.text != "" and len(one.samples) <= LONGEST_S * 16_000:
+            by_text[one.text].append(one)
+    found: list[Utterance] = []
+    for turn in range(max(map(len, by_text.values()), default=0)):
+        texts = [text for text, ones in by_text.items() if len(ones) > turn and (turn < _EACH_TEXT or text is None)]
+        found += [by_text[text][turn] for text in sorted(texts, key=str)]
+    return found[:number]
+
+
+def make(acoustic: AcousticModel, lexicon: Lexicon, said: Sequence[Utterance]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of the file: the clips, and how high words score that really are said in them."""
+    clips = [acoustic.log_probs((np.asarray(one.samples) / 32768).astype(np.float32)) for one in said]
+    texts = [one.text or "" for one in said]
+    seconds = [len(one.samples) / 16_000 for one in said]
+    own = [own_score(acoustic, lexicon, text, clip) for text, clip in zip(texts, clips, strict=True) if text]
+    scores = np.array([score for score in own if score is not None], np.float32)
+    return {**pack(clips, texts, seconds), "said": scores}
+
+
+def own_score(acoustic: AcousticModel, lexicon: Lexicon, text: str, clip: NDArray[np.float32]) -> float | None:
+    """Return how high the words that are said score, or None where they are too short to be a wake word."""
+    forms = spoken_forms(text.split(), lexicon.pronunciations)
+    if not forms or min(map(len, forms)) < LEAST_PHONES:
+        return None
+    tuning = Tuning()
+    keyword = Keyword(forms, likeness(acoustic.phones, tuning.similar), acoustic.phones, acoustic.hop / 16_000, tuning)
+    return keyword.find(clip).log_score
+
+
+def write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write the file.
+
+    Raises:
+        ValueError: it is larger than a bundle should carry.
+    """
+    np.savez_compressed(path, allow_pickle=False, **arrays)
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError(f"{path} has {path.stat().st_size} bytes, more than {MOST_BYTES}; take fewer clips")
+
+
+def main() -> None:
+    """Make the file from the recordings at hand, and from spoken sentences where files of them are given."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bundle", type=Path, required=True, help="folder with the acoustic model's manifest.json")
+    parser.add_argument("--audio", type=Path, required=True, help="folder with the training data's sound archives")
+    parser.add_argument("--spoken", type=Path, nargs="*", default=[], help="files of spoken sentences")
+    parser.add_argument("--out", type=Path, required=True, help="the .npz file")
+    parser.add_argument("--clips", type=int, default=CLIPS)
+    asked = parser.parse_args()
+    manifest = Manifest.load(asked.bundle)
+    acoustic = AcousticModel(manifest, threads=1)
+    lexicon = Lexicon.load(manifest.path(manifest.part(PhonesPart).lexicon))
+    said = [one for path in asked.spoken for one in utterances.load(path)]
+    picked = chosen([*utterances.recordings(asked.audio), *said], asked.clips)
+    arrays = make(acoustic, lexicon, picked)
+    write(asked.out, arrays)
+    hours = float(arrays["seconds"].sum()) / 3600
+    print(f"{len(picked)} clips, {hours:.2f} hours, {asked.out.stat().st_size} bytes, {len(arrays['said'])} words said")
+
+
+if __name__ == "__main__":
+    main()
