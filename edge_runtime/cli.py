@@ -21,6 +21,7 @@ from edge_runtime.bundle_verbs import bundles
 from edge_runtime.config import Settings
 from edge_runtime.errors import BundleError, ConfigError, EdgeError, InputError
 from edge_runtime.runtime import ExitStatus
+from edge_runtime.say_verb import say
 from edge_runtime.settings_help import explain
 
 if TYPE_CHECKING:
@@ -210,9 +211,12 @@ def ask(
         output.emit(answer(question), as_json=as_json, words=output.answer_words)
 
 
+cli.command()(say)
+
+
 @cli.command()
 def doctor(config: Config = None, as_json: Json = False) -> None:
-    """Check cameras, microphones, broker, clock, disk, model and key."""
+    """Check cameras, microphones, speech, broker, clock, disk, model and key."""
     from edge_runtime.doctor import examine  # noqa: PLC0415
 
     failed = False

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from edge_runtime.errors import ConfigError
-from edge_runtime.sections import Section, WyomingSettings
+from edge_runtime.sections import Section, SpeechSettings, WyomingSettings
 from edge_runtime.settings_file import read_settings
 from edge_runtime.settings_help import explain_error
 
@@ -128,31 +128,6 @@ class VoiceSettings(Section):
     wake_window_s: float = Field(default=6.0, gt=0, le=60, description="Seconds after a wake word to begin a command.")
     wake_false_accepts_per_hour: float = Field(
         default=1.0, gt=0, le=1000, description="How often an hour of ordinary talk may be taken for a wake word."
-    )
-
-
-class SpeechSettings(Section):
-    """How the box speaks."""
-
-    enabled: bool = Field(default=False, description="Speak the answers to spoken questions, and what MQTT says.")
-    backend: Literal["espeak-ng", "piper"] = Field(
-        default="espeak-ng", description="Who speaks: espeak-ng (a system package), or piper (pip install piper-tts)."
-    )
-    voice: str = Field(default="en-us", description="Voice of espeak-ng; `espeak-ng --voices` lists them.")
-    piper_voice: Path | None = Field(
-        default=None, description="Voice of piper: an .onnx file with its .onnx.json file beside it."
-    )
-    rate: float = Field(default=1.0, ge=0.5, le=2.5, description="Speed; 2 is twice as fast.")
-    pitch: int = Field(default=50, ge=0, le=99, description="Pitch; espeak-ng only.")
-    volume: float = Field(default=1.0, ge=0, le=1, description="Loudness; 0 is silent.")
-    device: str = Field(default="default", description="Sound output, by name or number.")
-    max_queue: int = Field(default=3, ge=1, le=100, description="Texts that wait at most; the oldest go beyond it.")
-    timeout_s: float = Field(default=20.0, gt=0, description="Seconds without sound before the synthesiser is killed.")
-    confirm: Literal["none", "tone", "word"] = Field(
-        default="tone", description="How a spoken command is confirmed: not at all, by a short tone, or by a word."
-    )
-    stop_words: tuple[str, ...] = Field(
-        default=("stop", "stop talking", "be quiet"), description="Words that silence the box while it speaks."
     )
 
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from edge_runtime.assembly import Models
 from edge_runtime.errors import EdgeError
 from edge_runtime.sinks.broker import answers
 from edge_runtime.sources.opening import open_camera, open_microphone
+from edge_runtime.types import Sound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from edge_runtime.config import CameraSettings, MicrophoneSettings, Settings
+    from edge_runtime.sections import SpeechSettings
 
 LEAST_FREE_MB = 200
 _FIRST_YEAR = 2024
@@ -34,6 +39,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for microphone in settings.microphones:
         advice = "plug it in, choose another with microphones[].device, or install edge-runtime[mic]"
         yield _tried(f"microphone {microphone.name}", _first_chunk(microphone), advice)
+    yield from _speech(settings.speech)
     if not settings.cameras and not settings.microphones:
         yield _finding("sources", "warn", "the settings name no camera and no microphone", "add some under cameras:")
     yield _broker(settings)
@@ -85,6 +91,32 @@ def _first_chunk(microphone: MicrophoneSettings) -> Callable[[], str]:
         return f"delivers; peak {abs(chunk.samples).max():.3f} of full scale"
 
     return probe
+
+
+def _speech(speech: SpeechSettings) -> Iterator[Finding]:
+    if not speech.enabled:
+        yield _finding("speech", "ok", "switched off: nothing is spoken")
+        return
+    yield _tried("speech", lambda: _voice(speech), "see speech.backend, speech.voice and speech.piper_voice")
+    advice = "plug it in, choose another with speech.device, or install edge-runtime[mic]"
+    yield _tried("speaker", lambda: _silence(speech.device), advice)
+
+
+def _voice(speech: SpeechSettings) -> str:
+    from edge_runtime.inference.tts import TextToSpeech  # noqa: PLC0415 - few boxes speak
+
+    began = time.perf_counter()
+    sound = TextToSpeech(speech).synthesize("It works.")
+    spent_s, speech_s = time.perf_counter() - began, len(sound.samples) / sound.rate_hz
+    return f"{speech.backend} made {speech_s:.1f} s of speech in {spent_s:.2f} s"
+
+
+def _silence(device: str) -> str:
+    from edge_runtime.sinks.playback import Playback  # noqa: PLC0415 - few boxes speak
+
+    with closing(Playback(device)) as playback:
+        playback.play([Sound(np.zeros(4800, np.float32), 48_000)], 0.0, lambda: None)
+    return f"{device} plays"
 
 
 def _broker(settings: Settings) -> Finding:

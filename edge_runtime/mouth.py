@@ -11,7 +11,7 @@ from edge_runtime.errors import ConfigError, InputError
 from edge_runtime.types import Event, Question
 
 if TYPE_CHECKING:
-    from edge_runtime.config import SpeechSettings
+    from edge_runtime.sections import SpeechSettings
     from edge_runtime.sinks.speaker import Speaker
 
 log = logging.getLogger(__name__)

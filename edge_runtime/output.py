@@ -64,6 +64,12 @@ def answer_words(record: Record) -> str:
     return f"{record['text']} [{record['origin']}, {record['confidence']:.0%} sure, {record['elapsed_s']:.2f} s{price}]"
 
 
+def say_words(record: Record) -> str:
+    """Say how long it spoke, and where to."""
+    where = "" if record["path"] is None else f" into {record['path']}"
+    return f"{record['voice']} spoke for {record['seconds']:.1f} s{where}"
+
+
 def finding_words(record: Record) -> str:
     """Say what the doctor found and what to do."""
     advice = f"\n      {record['advice']}" if record["advice"] else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -55,3 +56,28 @@ class WyomingSettings(Section):
     max_audio_s: float = Field(default=60.0, gt=0, le=600, description="Longest utterance of a client.")
     idle_s: float = Field(default=60.0, gt=0, description="Seconds of silence after which a client is sent away.")
     satellite: SatelliteSettings = Field(default=SatelliteSettings(), description="The box as a voice satellite.")
+
+
+class SpeechSettings(Section):
+    """How the box speaks."""
+
+    enabled: bool = Field(default=False, description="Speak the answers to spoken questions, and what MQTT says.")
+    backend: Literal["espeak-ng", "piper"] = Field(
+        default="espeak-ng", description="Who speaks: espeak-ng (a system package), or piper (pip install piper-tts)."
+    )
+    voice: str = Field(default="en-us", description="Voice of espeak-ng; `espeak-ng --voices` lists them.")
+    piper_voice: Path | None = Field(
+        default=None, description="Voice of piper: an .onnx file with its .onnx.json file beside it."
+    )
+    rate: float = Field(default=1.0, ge=0.5, le=2.5, description="Speed; 2 is twice as fast.")
+    pitch: int = Field(default=50, ge=0, le=99, description="Pitch; espeak-ng only.")
+    volume: float = Field(default=1.0, ge=0, le=1, description="Loudness; 0 is silent.")
+    device: str = Field(default="default", description="Sound output, by name or number.")
+    max_queue: int = Field(default=3, ge=1, le=100, description="Texts that wait at most; the oldest go beyond it.")
+    timeout_s: float = Field(default=20.0, gt=0, description="Seconds without sound before the synthesiser is killed.")
+    confirm: Literal["none", "tone", "word"] = Field(
+        default="tone", description="How a spoken command is confirmed: not at all, by a short tone, or by a word."
+    )
+    stop_words: tuple[str, ...] = Field(
+        default=("stop", "stop talking", "be quiet"), description="Words that silence the box while it speaks."
+    )

@@ -14,15 +14,15 @@ from edge_runtime.decision.hearing import SoundEvents
 from edge_runtime.decision.scene import Scene
 from edge_runtime.errors import InputError
 from edge_runtime.inference.sounds import SoundStream
-from edge_runtime.sources.files import is_sound, read_picture, read_sound, sound_blocks
+from edge_runtime.sources.files import is_sound, read_picture, read_sound, sound_blocks, write_sound
 from edge_runtime.types import Frame, Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edge_runtime.config import Settings
-    from edge_runtime.sections import SpeechSettings
     from edge_runtime.decision.hearing import Sound
+    from edge_runtime.sections import SpeechSettings
 
 Record = dict[str, Any]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from edge_runtime.config import SpeechSettings
+    from edge_runtime.sections import SpeechSettings
 
 _SENTENCE_PAUSE_S = 0.2
 

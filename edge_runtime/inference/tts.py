@@ -18,7 +18,7 @@ from edge_runtime.types import Sound
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from edge_runtime.config import SpeechSettings
+    from edge_runtime.sections import SpeechSettings
 
 LONGEST_TEXT = 5000
 _LONGEST_PART = 240

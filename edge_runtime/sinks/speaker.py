@@ -19,7 +19,7 @@ from edge_runtime.types import Sound
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from edge_runtime.config import SpeechSettings
+    from edge_runtime.sections import SpeechSettings
 
 _log = logging.getLogger(__name__)
 

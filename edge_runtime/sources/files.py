@@ -1,4 +1,4 @@
-"""One picture or one recording read from a file, as the command line and the replays need it."""
+"""One picture or one recording in a file, as the command line and the replays need it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_runtime.types import Image
+    from edge_runtime.types import Image, Sound
 
 _BLOCK_S = 1.0
 
@@ -74,6 +74,19 @@ def read_sound(path: Path, *, longest_s: float = 600.0) -> AudioChunk:
         if samples > longest_s * SAMPLE_RATE_HZ:
             raise InputError(f"{path}: longer than {longest_s:g} s; cut it into shorter files")
     return AudioChunk(str(path), time.monotonic(), np.concatenate(blocks))
+
+
+def write_sound(path: Path, sound: Sound) -> None:
+    """Write a sound file of the kind that the ending of its name says.
+
+    Raises:
+        InputError: no sound file has such an ending, or it cannot be written.
+    """
+    try:
+        with soundfile.SoundFile(str(path), "w", sound.rate_hz, channels=1) as file:
+            file.write(sound.samples)
+    except (soundfile.LibsndfileError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: cannot be written ({error}); give a name such as speech.wav") from None
 
 
 def sound_blocks(path: Path) -> Iterator[NDArray[np.float32]]:
