@@ -44,7 +44,7 @@ class Sentence:
 
 
 def best_sentences(lattice: Lattice, frames: Scores, most: int = 5) -> list[Sentence]:
-    """Return the best sentence and then, for each word not in those before, the best one with that word.
+    """Return the best sentence and then, for each word or end not in those before, the best one with that.
 
     The second is the best of all with another text. No text comes twice.
 
@@ -58,21 +58,40 @@ def best_sentences(lattice: Lattice, frames: Scores, most: int = 5) -> list[Sent
     keep = np.flatnonzero(marginals >= least)
     if not keep.size:
         return []
-    tracer = _Tracer(lattice.part(keep[np.argsort(-marginals[keep], kind="stable")]), frames)
+    tracer = _Tracer(lattice.part(keep), frames)
     found: dict[str, Sentence] = {}
-    passed: set[int] = set()
-    for number in range(len(keep)):
-        if number not in passed and len(found) < most:
-            sentence, numbers = tracer.through(number)
-            passed |= numbers
+    for start in sorted(tracer.starts(), key=lambda start: -start.score):
+        if len(found) == most or start.score < least:
+            break
+        if start.key not in tracer.passed:
+            sentence = tracer.through(start)
             found.setdefault(sentence.text, sentence)
     return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Where a sentence is traced from, back and onward: the best frame of the first phone of a chain, or an end.
+
+    Attributes:
+        score: of the best sentence through it.
+        key: the number of the chain, or that of the node where the sentence ends, as a negative number.
+        state, at: the state and its frame.
+    """
+
+    score: float
+    key: int
+    state: int
+    at: int
 
 
 class _Tracer:
     """Follows the best ways back and forth through the few chains that matter.
 
     States are the phones, then the blank behind each, then the rest at each node.
+
+    Attributes:
+        passed: keys of the starts that the sentences found so far go through.
     """
 
     def __init__(self, lattice: Lattice, frames: Scores) -> None:
@@ -99,17 +118,28 @@ class _Tracer:
             later, nodes = earlier, reached
         self._chain_of = np.repeat(np.arange(len(lattice.chains)), lattice.last - lattice.first + 1)
         self._again = set(lattice.again.tolist())
+        self.passed: set[int] = set()
         self._sources: dict[int, Steps] = {}
         self._targets: dict[int, Steps] = {}
 
-    def through(self, number: int) -> tuple[Sentence, set[int]]:
-        """Return the best sentence through a chain, and the numbers of all its chains."""
-        first = int(self._lattice.first[number])
-        totals = self._to[:, first] + self._from[:, first]
-        at = int(totals.argmax())
-        states = [*reversed(list(self._back(at, first))), first, *self._onward(at, first)]
-        words = list(self._words(states))
-        return Sentence(float(totals[at]), tuple(word for _, word in words)), {chain for chain, _ in words}
+    def starts(self) -> Iterator[_Start]:
+        """Yield where sentences may be traced from."""
+        lattice = self._lattice
+        totals = self._to[:, lattice.first] + self._from[:, lattice.first]
+        for number, (state, at) in enumerate(zip(lattice.first.tolist(), totals.argmax(axis=0).tolist(), strict=True)):
+            yield _Start(float(totals[at, number]), number, state, at)
+        at = len(self._to) - 1
+        for node in lattice.accepting:
+            states = [2 * self._size + node, *(state for state, _ in self._arriving(node, 0.0))]
+            best = max(states, key=lambda state: self._to[at, state])
+            yield _Start(float(self._to[at, best]), -1 - node, best, at)
+
+    def through(self, start: _Start) -> Sentence:
+        """Return the best sentence through a start, and remember the chains and the end that it passes."""
+        before, after = self._back(start.at, start.state), self._onward(start.at, start.state)
+        words = list(self._words([*reversed(list(before)), start.state, *after]))
+        self.passed |= {number for number, _ in words} | ({-1 - words[-1][1].chain.end} if words else set())
+        return Sentence(start.score, tuple(word for _, word in words))
 
     def _back(self, at: int, state: int) -> Iterator[int]:
         """Yield the states before `state` at frame `at`, the nearest first."""
