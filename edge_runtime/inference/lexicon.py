@@ -55,16 +55,15 @@ class Lexicon:
             BundleError: the file is missing or is not such a list.
         """
         try:
-            first = lzma.LZMADecompressor()
-            text = first.decompress(path.read_bytes()).decode("ascii")
-            others = lzma.decompress(first.unused_data) if first.unused_data else b""
+            common, others = _streams(path.read_bytes())
+            text = common.decode("ascii")
         except (OSError, lzma.LZMAError, UnicodeDecodeError, EOFError) as error:
             raise BundleError(f"word list {path} cannot be read ({error}); reinstall the bundle") from None
-        common: dict[str, tuple[Phones, ...]] = {}
+        listed: dict[str, tuple[Phones, ...]] = {}
         for line in text.splitlines():
             word, *phones = line.split()
-            common[word] = (*common.get(word, ()), tuple(phones))
-        return cls(common, others, spell)
+            listed[word] = (*listed.get(word, ()), tuple(phones))
+        return cls(listed, others, spell)
 
     @property
     def common(self) -> Mapping[str, tuple[Phones, ...]]:
@@ -114,6 +113,15 @@ class Lexicon:
             if first and second:
                 return [(*a, *b) for a, b in itertools.product(first[:2], second[:2])]
         return []
+
+
+def _streams(stored: bytes) -> tuple[bytes, bytes]:
+    """Return what the first xz stream holds, and the others together."""
+    first = lzma.LZMADecompressor()
+    text = first.decompress(stored)
+    if not first.eof:
+        raise EOFError("it ends too early")
+    return text, lzma.decompress(first.unused_data) if first.unused_data else b""
 
 
 def _possessive(way: Phones) -> Phones:

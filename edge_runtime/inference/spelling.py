@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class Spelling:
                 self._second = stored["second"] * stored["second_scale"]
                 self._last = stored["last"] * stored["last_scale"]
                 self._biases = [stored[f"{name}_bias"] for name in ("first", "second", "last")]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise BundleError(f"spelling {path} cannot be read ({error}); reinstall the bundle") from None
 
     def pronounce(self, word: str) -> tuple[str, ...]:

@@ -70,7 +70,9 @@ def test_without_a_speller_unknown_words_are_left_to_nobody(tmp_path: Path) -> N
     assert lexicon.pronunciations("lamp") == (("L", "AE", "M", "P"),)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no xz", lzma.compress(b"a")[:-9]], ids=["no file", "empty", "text", "cut"])
+@pytest.mark.parametrize(
+    "content", [None, b"", b"no xz", lzma.compress(b"a")[:-9]], ids=["no file", "empty", "text", "cut"]
+)
 def test_what_is_no_word_list_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "lexicon.xz"
     if content is not None:
@@ -96,7 +98,9 @@ def tiny_speller(path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("word", "phones"), [("ba", ("B", "AA")), ("ab", ("B",)), ("baba", ("B", "AA", "B", "AA"))])
-def test_a_letter_is_said_by_what_is_around_it_and_before_it(tmp_path: Path, word: str, phones: tuple[str, ...]) -> None:
+def test_a_letter_is_said_by_what_is_around_it_and_before_it(
+    tmp_path: Path, word: str, phones: tuple[str, ...]
+) -> None:
     assert Spelling(tiny_speller(tmp_path / "spelling.npz")).pronounce(word) == phones
 
 
