@@ -60,6 +60,32 @@ def quantize_weights(source: Path, target: Path, recipe: Mapping[str, Any]) -> N
     )
 
 
+def store_weights(path: Path, operators: Sequence[str]) -> int:
+    """Store the constant weights of these operators as INT8, a scale per output channel; they compute in floats.
+
+    For layers that are large but seldom run, where INT8 arithmetic would cost more than it saves.
+
+    Returns:
+        How many were stored so.
+    """
+    model: Any = onnx.load(path)
+    values = {one.name: one for one in model.graph.initializer}
+    found = [node for node in model.graph.node if node.op_type in operators and node.input[1] in values]
+    for node in found:
+        name = node.input[1]
+        weights = onnx.numpy_helper.to_array(values[name])
+        scale = np.maximum(np.abs(weights).reshape(len(weights), -1).max(1), 1e-8) / 127
+        steps = np.round(weights / scale.reshape(-1, *[1] * (weights.ndim - 1))).astype(np.int8)
+        model.graph.initializer.remove(values[name])
+        model.graph.initializer.append(onnx.numpy_helper.from_array(steps, f"{name}_steps"))
+        model.graph.initializer.append(onnx.numpy_helper.from_array(scale.astype(np.float32), f"{name}_scale"))
+        model.graph.node.insert(
+            0, onnx.helper.make_node("DequantizeLinear", [f"{name}_steps", f"{name}_scale"], [name], axis=0)
+        )
+    onnx.save(model, path)
+    return len(found)
+
+
 def usual_ranges(source: Path, feeds: Sequence[Feeds], share: float) -> dict[str, Any]:
     """Return the ranges that this share of the feeds keep to, as onnxruntime's TensorQuantOverrides.
 
@@ -126,6 +152,7 @@ def run(workshop: Workshop, part: str) -> None:
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
         if recipe["method"] == "dynamic":
             quantize_weights(prepared, target, recipe)
+            store_weights(target, recipe.get("stored", []))
         else:
             feeds: Callable[[Workshop, int], Iterator[Feeds]] = find(recipe["calibration"])
             stage.numbers.update(quantize_all(prepared, target, recipe, list(feeds(workshop, int(recipe["samples"])))))

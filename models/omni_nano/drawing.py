@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from models.omni_nano.batches import Batch
+T = TypeVar("T")
 
 
-def prefetched(draw: Callable[[int], Batch], start: int, count: int, depth: int = 4) -> Iterator[Batch]:
+def prefetched(draw: Callable[[int], T], start: int, count: int, depth: int = 4) -> Iterator[T]:
     """Draw batches `start` to `count` in a thread, a few ahead of the training loop; its errors are raised here."""
-    waiting: deque[Future[Batch]] = deque()
+    waiting: deque[Future[T]] = deque()
     with ThreadPoolExecutor(1, "batches") as thread:
         for step in range(start, count + depth):
             if step < count:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from edge_runtime.bundles.manifest import Manifest
 from edge_runtime.bundles.parts import ClassifyPart, DetectorPart, ImagePart
 from edge_runtime.inference.detector import ObjectDetector
 from edge_runtime.inference.embedder import Embedder
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge_runtime.bundles.manifest import Manifest
     from edge_runtime.types import Detection, Look
     from models.omni_nano.data import Example, Picture
     from models.omni_nano.lessons import Lessons
