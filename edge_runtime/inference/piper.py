@@ -107,7 +107,8 @@ def sounds_of(blocks: Iterator[bytes], rate_hz: int) -> Iterator[Sound]:
         whole = len(data) - len(data) % 2
         rest = data[whole:]
         if whole:
-            yield Sound(np.frombuffer(data[:whole], "<i2").astype(np.float32) / 32768, rate_hz)
+            samples = np.frombuffer(data[:whole], "<i2").astype(np.float32)
+            yield Sound(samples / np.float32(32768), rate_hz)
 
 
 def _rate_of(voice: Path) -> int:

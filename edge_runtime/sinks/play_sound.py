@@ -32,7 +32,7 @@ def main() -> None:
             parent.tell(played=True)
     except (sounddevice.PortAudioError, ValueError) as error:
         outputs = [found["name"] for found in sounddevice.query_devices() if found["max_output_channels"] > 0]
-        parent.tell(error=f"cannot be played on: {error}; sound outputs here: {', '.join(outputs) or 'none'}")
+        parent.tell(error=f"cannot play: {error}; sound outputs here: {', '.join(outputs) or 'none'}")
 
 
 def _open(sounddevice: Any, wanted: str, rate_hz: int) -> Any:
