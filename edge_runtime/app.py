@@ -19,6 +19,7 @@ from edge_runtime.decision.motion import MotionGate
 from edge_runtime.decision.scene import Scene
 from edge_runtime.decision.tracking import Tracker
 from edge_runtime.decision.zones import Line, Zone, ZoneMonitor
+from edge_runtime.dictation import make_dictation
 from edge_runtime.errors import ConfigError
 from edge_runtime.house import House
 from edge_runtime.metrics import Metrics
@@ -71,13 +72,14 @@ class App:
         microphones = [open_microphone(microphone) for microphone in settings.microphones]
         voice = make_voice(settings, models, questions) if microphones else None
         sounds = make_sounds(settings, models) if microphones else None
+        dictation = make_dictation(settings.voice.dictation, settings.device.threads) if microphones else None
         self._mqtt = self._make_mqtt() if settings.mqtt.enabled else None
         fanout = FanOut([sink for sink in (self._mqtt, console) if sink])
         self._closing.callback(fanout.close, FLUSH_S)
         mouth = Mouth.of(settings.speech) if settings.speech.enabled else None
         if mouth:
             self._closing.callback(mouth.speaker.close)
-        self.house = House(fanout, answerer, self.metrics, mouth)
+        self.house = House(fanout, answerer, self.metrics, mouth, dictation)
         for camera, eye in zip(settings.cameras, cameras, strict=True):
             self.house.add_camera(eye, self._view(camera, models), paced=eye.live or camera.realtime)
         for microphone, ear in zip(settings.microphones, microphones, strict=True):

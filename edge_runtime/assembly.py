@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from edge_runtime.cloud.responder import CloudResponder
     from edge_runtime.config import Settings
     from edge_runtime.decision.grammar import WordGraph
-    from edge_runtime.inference.speech import Transcriber
     from edge_runtime.pipelines.voice import Recogniser, VoicePipeline
     from edge_runtime.sentences import Source
     from edge_runtime.skills.routing import Router
@@ -120,13 +119,6 @@ class Models:
     def classifier(self) -> Classifier:
         """Names pictures by fixed labels."""
         return Classifier(self.image, self.manifest)
-
-    @cached_property
-    def transcriber(self) -> Transcriber:
-        """Writes down speech."""
-        from edge_runtime.inference.speech import Transcriber  # noqa: PLC0415 - few boxes need it
-
-        return Transcriber(self.manifest, threads=self._threads)
 
     @cached_property
     def ears(self) -> Manifest:

@@ -23,6 +23,7 @@ from edge_runtime.errors import BundleError, ConfigError, EdgeError, InputError
 from edge_runtime.runtime import ExitStatus
 from edge_runtime.say_verb import say
 from edge_runtime.settings_help import explain
+from edge_runtime.transcribe_verb import transcribe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,18 +182,6 @@ def command(
 
 
 @cli.command()
-def transcribe(
-    paths: Paths,
-    bundle: Annotated[Path, typer.Option(metavar="FOLDER", help="Bundle with a speech recogniser.")],
-    as_json: Json = False,
-) -> None:
-    """Write down the speech in sound files."""
-    from edge_runtime import assembly, verbs  # noqa: PLC0415 - help and errors come faster without the models
-
-    _each("path", paths, verbs.transcribing(assembly.Models(bundle)), as_json=as_json, words=output.transcribe_words)
-
-
-@cli.command()
 def ask(
     question: Annotated[
         str, typer.Argument(metavar="QUESTION", help="In plain words; - reads questions from standard input.")
@@ -212,6 +201,7 @@ def ask(
 
 
 cli.command()(say)
+cli.command()(transcribe)
 
 
 @cli.command()

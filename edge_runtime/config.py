@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from edge_runtime.errors import ConfigError
-from edge_runtime.sections import Section, SpeechSettings, WyomingSettings
+from edge_runtime.sections import DictationSettings, Section, SpeechSettings, WyomingSettings
 from edge_runtime.settings_file import read_settings
 from edge_runtime.settings_help import explain_error
 
@@ -128,6 +128,9 @@ class VoiceSettings(Section):
     wake_window_s: float = Field(default=6.0, gt=0, le=60, description="Seconds after a wake word to begin a command.")
     wake_false_accepts_per_hour: float = Field(
         default=1.0, gt=0, le=1000, description="How often an hour of ordinary talk may be taken for a wake word."
+    )
+    dictation: DictationSettings = Field(
+        default=DictationSettings(), description="Who writes down speech that is no command."
     )
 
 

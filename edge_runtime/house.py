@@ -14,6 +14,7 @@ import numpy as np
 
 from edge_runtime.channels import Latest
 from edge_runtime.errors import EdgeError
+from edge_runtime.pipelines.dictation import unwritten, written
 from edge_runtime.runtime import ONLINE, Stage, Worker
 from edge_runtime.sources.health import PictureHealth, SoundHealth
 from edge_runtime.types import Answer, AudioChunk, Event, Frame, Observation, Question
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from edge_runtime.metrics import Metrics
     from edge_runtime.mouth import Mouth
     from edge_runtime.pipelines.answering import Answerer
+    from edge_runtime.pipelines.dictation import Dictation
     from edge_runtime.pipelines.sound import SoundPipeline
     from edge_runtime.pipelines.vision import VisionPipeline
     from edge_runtime.pipelines.voice import VoicePipeline
@@ -35,6 +37,10 @@ log = logging.getLogger(__name__)
 
 CHUNKS_KEPT = 63
 QUESTIONS_KEPT = 16
+UNWRITTEN_KEPT = 3
+"""Speech that is still to be written down waits behind so many questions at most, so that a slow dictation forgets some
+of what was said instead of making the ears wait."""
+
 PATIENCE_S = 60.0
 _TICK_S = 0.5
 
@@ -44,9 +50,17 @@ T = TypeVar("T")
 class House:
     """Cameras and microphones in, events out; `stages` are its workers in the order in which they end."""
 
-    def __init__(self, fanout: FanOut, answerer: Answerer, metrics: Metrics, mouth: Mouth | None = None) -> None:
+    def __init__(
+        self,
+        fanout: FanOut,
+        answerer: Answerer,
+        metrics: Metrics,
+        mouth: Mouth | None = None,
+        dictation: Dictation | None = None,
+    ) -> None:
         self.fanout = fanout
         self.mouth = mouth
+        self._dictation = dictation
         self.counts: Counter[str] = Counter()
         self.latencies_s: deque[float] = deque(maxlen=10_000)
         self.first_detection_at: float | None = None
@@ -206,12 +220,20 @@ class House:
                 self.publish(item)
                 if self.mouth:
                     self.mouth.confirm(item)
+            elif unwritten(item) and self._questions.qsize() >= UNWRITTEN_KEPT:
+                self.counts["dictations_dropped"] += 1
             else:
                 self._questions.put((item, Future()), timeout=PATIENCE_S)
 
     def _answer(self, worker: Worker) -> None:
         while (waiting := _next(self._questions, worker)) is not None:
             question, reply = waiting
+            if self._dictation and unwritten(question):
+                question = written(question, self._dictation)
+                if not question.text:
+                    nothing = {"transcript": "", "confidence": 0.0}
+                    self.publish(Event("not_understood", question.source, question.at, nothing))
+                    continue
             answer = self._answerer.answer(question)
             self._metrics.answers.labels(answer.origin.value).inc()
             self._metrics.cloud_usd.inc(answer.cost_usd)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
@@ -56,6 +56,28 @@ class WyomingSettings(Section):
     max_audio_s: float = Field(default=60.0, gt=0, le=600, description="Longest utterance of a client.")
     idle_s: float = Field(default=60.0, gt=0, description="Seconds of silence after which a client is sent away.")
     satellite: SatelliteSettings = Field(default=SatelliteSettings(), description="The box as a voice satellite.")
+
+
+class DictationSettings(Section):
+    """Who writes down speech that is no command; what is written becomes a question."""
+
+    backend: Literal["none", "bundle", "vosk"] = Field(
+        default="none",
+        description="Nobody, a bundle that `bundle make` made of Whisper or Moonshine, or vosk (pip install vosk).",
+    )
+    folder: Path | None = Field(default=None, description="The bundle, or vosk's unpacked model.")
+    language: str | None = Field(
+        default=None, description="Of a Whisper of many, such as de, or auto; the bundle's own when not set."
+    )
+    task: Literal["transcribe", "translate"] = Field(
+        default="transcribe", description="Of a Whisper of many: translate writes English, whatever is spoken."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.backend != "none" and self.folder is None:
+            raise ValueError(f"backend {self.backend!r} needs its folder")
+        return self
 
 
 class SpeechSettings(Section):

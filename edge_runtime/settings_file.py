@@ -55,6 +55,7 @@ def _parsed(path: Path) -> dict[str, Any]:
 _PATH_KEYS = (
     ("vision", "bundle"),
     ("voice", "sentences"),
+    ("voice", "dictation", "folder"),
     ("speech", "piper_voice"),
     ("mqtt", "ca_file"),
     ("device", "data_dir"),
@@ -63,8 +64,10 @@ _PATH_KEYS = (
 
 def _relative_to(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
     """Resolve file names against the settings file, so that it works from every working directory."""
-    for section, key in _PATH_KEYS:
-        group = data.get(section)
+    for *sections, key in _PATH_KEYS:
+        group: Any = data
+        for section in sections:
+            group = group.get(section) if isinstance(group, dict) else None
         if isinstance(group, dict) and isinstance(group.get(key), str):
             group[key] = folder / Path(group[key]).expanduser()
     for section, key in (("cameras", "url"), ("microphones", "device")):

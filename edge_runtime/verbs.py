@@ -12,8 +12,10 @@ from edge_runtime.assembly import Models, make_answerer, make_voice
 from edge_runtime.bundles.parts import ClassifyPart
 from edge_runtime.decision.hearing import SoundEvents
 from edge_runtime.decision.scene import Scene
+from edge_runtime.dictation import make_dictation
 from edge_runtime.errors import InputError
 from edge_runtime.inference.sounds import SoundStream
+from edge_runtime.sections import DictationSettings
 from edge_runtime.sources.files import is_sound, read_picture, read_sound, sound_blocks, write_sound
 from edge_runtime.types import Frame, Question
 
@@ -133,9 +135,25 @@ def _lines(path: str) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def transcribing(models: Models) -> Callable[[str], Record]:
-    """Return what writes down the speech in a sound file, with the bundle's own recogniser."""
-    return lambda path: {"text": models.transcriber.transcribe(read_sound(Path(path)))}
+def transcribing(
+    settings: Settings, bundle: Path | None, vosk: Path | None, language: str | None, task: str | None
+) -> Callable[[str], Record]:
+    """Return what writes down the speech in a sound file, with what the settings say or else is named here.
+
+    Raises:
+        InputError: nobody is to write it down, or two are.
+    """
+    if bundle and vosk:
+        raise InputError("--bundle and --vosk are both given; name the one that writes")
+    wanted = settings.voice.dictation
+    if bundle or vosk:
+        wanted = DictationSettings(backend="bundle" if bundle else "vosk", folder=bundle or vosk)
+    said = {"language": language, "task": task}
+    wanted = wanted.model_copy(update={key: value for key, value in said.items() if value is not None})
+    dictation = make_dictation(wanted, settings.device.threads)
+    if dictation is None:
+        raise InputError("nobody writes it down; name --bundle FOLDER, --vosk FOLDER, or voice.dictation in --config")
+    return lambda path: {"text": dictation.transcribe(read_sound(Path(path)))}
 
 
 def commanding(settings: Settings) -> Callable[[str], Record]:

@@ -48,6 +48,8 @@ ASSEMBLY = {
     "verbs",
     "bundle_verbs",
     "say_verb",
+    "transcribe_verb",
+    "dictation",
     "output",
     "cli",
     "doctor",
@@ -70,7 +72,8 @@ OWNERS = {
     "yaml": {"settings_file.py", "sentences.py", "making/source.py"},
     "pydantic_settings": {"config.py", "settings_help.py"},
     "prometheus_client": {"metrics.py"},
-    "typer": {"cli.py", "bundle_verbs.py", "say_verb.py"},
+    "typer": {"cli.py", "bundle_verbs.py", "say_verb.py", "transcribe_verb.py"},
+    "vosk": {"inference/vosk_model.py"},
     "rich": {"cli.py"},
     # A wire format, made of one small type for each event.
     "wyoming": {

@@ -62,7 +62,6 @@ def settings(bundle: Path, **sections: Any) -> Settings:
             ("classify",), lambda m: verbs.classifying(m, ["cat"], None), "zero-shot labels", id="the verb, too"
         ),
         pytest.param((), lambda m: m.classifier, "list of fixed labels", id="fixed labels"),
-        pytest.param((), lambda m: m.transcriber, "speech recogniser", id="transcribe"),
     ],
 )
 def test_a_part_that_is_not_there_is_named_with_those_that_are(

@@ -48,12 +48,10 @@ class VoskTranscriber:
         recogniser = self._recogniser(self._model, SAMPLE_RATE_HZ)
         loudness = np.clip(np.nan_to_num(chunk.samples), -1.0, 1.0) * 32767
         samples = loudness.astype("<i2")
-        results = []
-        for start in range(0, len(samples), _BLOCK):
-            if recogniser.AcceptWaveform(samples[start : start + _BLOCK].tobytes()):
-                results.append(recogniser.Result())
-        results.append(recogniser.FinalResult())
-        return " ".join(filter(None, (str(json.loads(result).get("text", "")) for result in results)))
+        blocks = (samples[start : start + _BLOCK].tobytes() for start in range(0, len(samples), _BLOCK))
+        results = [recogniser.Result() for block in blocks if recogniser.AcceptWaveform(block)]
+        texts = (str(json.loads(result).get("text", "")) for result in (*results, recogniser.FinalResult()))
+        return " ".join(filter(None, texts))
 
 
 class _loading:  # noqa: N801 - reads as a verb where it is used

@@ -125,7 +125,7 @@ class Writer(nn.Module):
     """The decoder with a memory, for Whisper and Moonshine.
 
     `input_ids` (1, n), the `past` of the m tokens before them (m, 2 * layers, heads, head size) and the encoder's
-    `cross` to `logits` (1, n, vocabulary) and `present` (n, 2 * layers, heads, head size), which is the past of these n.
+    `cross` to `logits` (1, n, vocabulary) and `present` (n, 2 * layers, heads, head size): the past of these n.
     """
 
     def __init__(self, model: Any) -> None:

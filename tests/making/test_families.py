@@ -5,14 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import soundfile
 
 from edge_runtime.assembly import Models
 from edge_runtime.bundles.manifest import Manifest
 from edge_runtime.errors import InputError
 from edge_runtime.making import maker
 from edge_runtime.making.order import Order
-from edge_runtime.sources.files import read_sound
 
 torch = pytest.importorskip("torch", reason="the build extra is not installed")
 transformers = pytest.importorskip("transformers", reason="the build extra is not installed")
@@ -158,50 +156,6 @@ def test_pictures_are_named_as_the_original_names_them(made: Made, kind: str, la
         got = Models(bundle).classifier.classify(image)
         assert list(got) == labels
         assert list(got.values()) == pytest.approx(wanted.tolist(), abs=0.02)
-
-
-@pytest.mark.parametrize("kind", ["whisper", "moonshine"])
-def test_speech_is_written_down_as_the_original_does(made: Made, tmp_path: Path, kind: str) -> None:
-    source, bundle = made(kind)
-    sound = tmp_path / "sound.wav"
-    samples = np.sin(np.arange(24_000) ** 1.3 / 40) * 0.3
-    soundfile.write(sound, samples, 16_000)
-    chunk = read_sound(sound)
-    reader = {"whisper": "Whisper", "moonshine": "Moonshine"}[kind] + "ForConditionalGeneration"
-    original = getattr(transformers, reader).from_pretrained(source).eval()
-    tokenizer = transformers.AutoTokenizer.from_pretrained(source)
-    if kind == "whisper":
-        extractor = transformers.WhisperFeatureExtractor.from_pretrained(source)
-        heard = extractor(chunk.samples, sampling_rate=16_000, return_tensors="pt").input_features
-    else:
-        heard = torch.from_numpy(chunk.samples)[None]
-    manifest = Manifest.load(bundle)
-    assert manifest.speech is not None
-    tokens = list(manifest.speech.prompt)
-    while len(tokens) < manifest.speech.max_tokens:
-        with torch.no_grad():
-            logits = original(heard, decoder_input_ids=torch.tensor([tokens])).logits[0, -1]
-        logits[list(manifest.speech.suppress)] = -torch.inf
-        tokens.append(int(logits.argmax()))
-        if tokens[-1] == manifest.speech.end_id:
-            break
-    wanted = tokenizer.decode(tokens[len(manifest.speech.prompt) :], skip_special_tokens=True).strip()
-    assert wanted
-    assert Models(bundle).transcriber.transcribe(chunk) == wanted
-
-
-@pytest.mark.parametrize(
-    ("language", "prompt"),
-    [pytest.param("en", (3, 4, 6, 7), id="english"), pytest.param("de", (3, 5, 6, 7), id="german")],
-)
-def test_a_whisper_is_told_the_language(tmp_path: Path, language: str, prompt: tuple[int, ...]) -> None:
-    source = tiny_models.whisper(tmp_path / "source")
-    maker.make(Order(str(source), tmp_path / "bundle", int8=False, language=language), print)
-    part = Manifest.load(tmp_path / "bundle").speech
-    assert part is not None
-    assert part.prompt == prompt
-    assert part.suppress == (4, 5)
-    assert part.seconds == 2.0
 
 
 @pytest.mark.parametrize(
