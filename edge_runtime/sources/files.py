@@ -50,14 +50,25 @@ def read_picture(path: Path) -> Image:
 
 
 def is_sound(path: Path) -> bool:
-    """Return whether a file holds sound and no picture, by its content; False where it cannot be read at all."""
-    if not path.is_file() or cv2.haveImageReader(str(path)):
-        return False
+    """Return whether a file holds sound, or else a picture, by its content.
+
+    Raises:
+        InputError: missing, empty, or neither.
+    """
     try:
-        with path.open("rb") as stream, soundfile.SoundFile(stream):
-            return True
-    except (OSError, soundfile.LibsndfileError, TypeError):
-        return False
+        with path.open("rb") as stream:
+            if not stream.read(1):
+                raise InputError(f"{path}: the file is empty")
+            stream.seek(0)
+            if cv2.haveImageReader(str(path)):
+                return False
+            with soundfile.SoundFile(stream):
+                return True
+    except OSError as error:
+        raise InputError(f"{path}: {_reason(error)}") from None
+    except (soundfile.LibsndfileError, TypeError):
+        advice = "use for example a JPEG, PNG, WAV or FLAC file"
+        raise InputError(f"{path}: neither a picture nor a sound that can be read; {advice}") from None
 
 
 def read_sound(path: Path, *, longest_s: float = 600.0) -> AudioChunk:
