@@ -52,14 +52,14 @@ class Speaking:
         if len(pending) > TEXT_CHARS:
             raise InputError(f"{event.type}: a sentence of more than {TEXT_CHARS} characters; send shorter ones")
         *sentences, self._pending = _SENTENCE_END.split(pending)
-        for sentence in sentences:
+        for sentence in filter(_has_words, sentences):
             await self._speak(sentence)
 
     async def end(self, event: Event) -> None:
         """Say the rest, and that this was all."""
         rest = self._begun(event)
         self._pending = None
-        if any(char.isalnum() for char in rest):
+        if _has_words(rest):
             await self._speak(rest)
         await self._link.send(SynthesizeStopped())
 
@@ -70,7 +70,7 @@ class Speaking:
 
     async def _speak(self, text: str) -> None:
         sound, rate = b"", 16_000
-        if any(char.isalnum() for char in text):
+        if _has_words(text):
             spoken = await self._hands.do(self._say, text)
             sound, rate = encoded(spoken.samples), spoken.rate_hz
         await self._link.send(AudioStart(rate, 2, 1, timestamp=0))
@@ -78,3 +78,7 @@ class Speaking:
             block = sound[at : at + 2 * _BLOCK]
             await self._link.send(AudioChunk(rate, 2, 1, block, timestamp=1000 * at // (2 * rate)))
         await self._link.send(AudioStop(timestamp=1000 * len(sound) // (2 * rate)))
+
+
+def _has_words(text: str) -> bool:
+    return any(char.isalnum() for char in text)

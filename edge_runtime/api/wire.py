@@ -87,9 +87,11 @@ class Link:
     async def close(self) -> None:
         """End the connection, giving what was sent a moment to leave."""
         self._writer.close()
-        with contextlib.suppress(OSError, TimeoutError):
-            await asyncio.wait_for(self._writer.wait_closed(), min(1.0, self._send_s))
-        self.abort()
+        try:
+            with contextlib.suppress(OSError):
+                await asyncio.wait_for(self._writer.wait_closed(), min(1.0, self._send_s))
+        finally:
+            self.abort()
 
     async def _part(self, header: dict[str, Any], key: str, most: int) -> bytes:
         length = header.get(key)

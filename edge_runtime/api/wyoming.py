@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from wyoming.error import Error
@@ -141,7 +142,7 @@ class _Hall:
             return
         talk = asyncio.get_running_loop().create_task(self._attend(link))
         self._talks.add(talk)
-        talk.add_done_callback(self._left)
+        talk.add_done_callback(partial(self._left, link))
 
     def _may_come(self, host: str) -> bool:
         address = ipaddress.ip_address(host.partition("%")[0])
@@ -155,7 +156,8 @@ class _Hall:
             log.warning("%s: %s is turned away; it is not among wyoming.allowed_clients", self.name, host)
         return False
 
-    def _left(self, talk: asyncio.Task[None]) -> None:
+    def _left(self, link: Link, talk: asyncio.Task[None]) -> None:
+        link.abort()  # a talk that was cancelled before it began has closed nothing
         self._talks.discard(talk)
         self._crowded = self._crowded and len(self._talks) >= self._limits.clients
         # A fault of ours that one client has found must not take the cameras down.
