@@ -141,7 +141,7 @@ def main() -> None:
     report: dict[str, object] = {"real-time factor": round((time.process_time() - started) / seconds, 4)}
     words = chosen.word or sorted(text for text, sounds in by_text.items() if len(text) > 5 and len(sounds) >= 10)
     for word in words:
-        row = roc(Spotter(word, acoustic, lexicon, background=background), clips)
+        row = roc(Spotter.of_text(word, acoustic, lexicon, background=background), clips)
         wake = WakeWord(word, acoustic, lexicon, background=background)
         if chosen.stream:
             heard = [streamed(wake, samples) for samples in by_text[word][: chosen.stream]]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
 from edge_runtime.errors import ConfigError
 from edge_runtime.inference.background import TAIL_BEGINS, Tail, fit_tail
 from edge_runtime.inference.spotting import Keyword, Tuning, likeness, spoken_forms
+from edge_runtime.types import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 LEAST_PHONES = 4
 """A phrase with fewer phones is inside too many others to be a wake word: "no" is in "know", "snow" and "nobody"."""
 SHORT_PHONES = 6
+FALSE_ACCEPTS_PER_HOUR = 1.0
 _UNFITTED = math.log(0.2)
 """Threshold where the bundle has no background: a geometric mean of a fifth for each phone."""
 _LOWEST, _HIGHEST = math.log(0.02), math.log(0.85)
@@ -66,39 +68,65 @@ class Spotter:
     """Finds one phrase in phone probabilities.
 
     Args:
-        phrase: any word or words.
+        phrase: what it is called.
+        forms: how it is said.
         acoustic: of the model whose probabilities it will be given.
-        words: how the words are said.
         background: ordinary speech to set the threshold by.
         false_accepts_per_hour: how often ordinary speech may be taken for the phrase in an hour of it.
-        taught: what recordings of the phrase have taught.
-
-    Raises:
-        ConfigError: the phrase has no words, a word that cannot be said, or is too short.
+        least: log score that it needs at least.
     """
 
     def __init__(
         self,
         phrase: str,
+        forms: Sequence[Phones],
+        acoustic: Acoustic,
+        *,
+        background: Background | None = None,
+        false_accepts_per_hour: float = FALSE_ACCEPTS_PER_HOUR,
+        least: float | None = None,
+    ) -> None:
+        self.phrase = phrase
+        tuning = Tuning()
+        table = likeness(acoustic.phones, tuning.similar)
+        self.keyword = Keyword(forms, table, acoustic.phones, acoustic.hop / SAMPLE_RATE_HZ, tuning)
+        self._background = background.without(_WORDS.findall(phrase.lower())) if background else None
+        self.tail = self._tail()
+        lowest = _LOWEST if least is None else max(_LOWEST, least)
+        wanted = self.tail.threshold(false_accepts_per_hour) if self.tail else _UNFITTED
+        self.base_threshold = min(max(wanted, lowest), _HIGHEST)
+        self.log_threshold = self.base_threshold
+
+    @classmethod
+    def of_text(
+        cls,
+        phrase: str,
         acoustic: Acoustic,
         words: Words,
         *,
         background: Background | None = None,
-        false_accepts_per_hour: float = 2.0,
+        false_accepts_per_hour: float = FALSE_ACCEPTS_PER_HOUR,
         taught: Taught | None = None,
-    ) -> None:
-        self.phrase = phrase
-        tuning = Tuning()
-        forms = tuple(dict.fromkeys((*forms_of(phrase, words), *(taught.forms if taught else ()))))
-        self.keyword = Keyword(
-            forms, likeness(acoustic.phones, tuning.similar), acoustic.phones, acoustic.hop / 16_000, tuning
+    ) -> Self:
+        """Return what finds any word or words, said as `words` knows or as was taught.
+
+        Raises:
+            ConfigError: the phrase has no words, a word that cannot be said, or is too short.
+        """
+        forms = forms_of(phrase, words, taught.forms if taught else ())
+        return cls(
+            phrase,
+            forms,
+            acoustic,
+            background=background,
+            false_accepts_per_hour=false_accepts_per_hour,
+            least=taught.log_threshold if taught else None,
         )
-        self._background = background.without(_WORDS.findall(phrase.lower())) if background else None
-        self.tail = self._tail()
-        self.base_threshold = self._threshold(self.tail, false_accepts_per_hour)
-        if taught and taught.log_threshold is not None:
-            self.base_threshold = max(self.base_threshold, taught.log_threshold)
-        self.log_threshold = self.base_threshold
+
+    @property
+    def background(self) -> Sequence[NDArray[np.float32]]:
+        """Ordinary speech without the phrase."""
+        return self._background.clips if self._background else ()
 
     @property
     def threshold(self) -> float:
@@ -155,15 +183,9 @@ class Spotter:
             known.append(float(scores[at]))
         return scores
 
-    @staticmethod
-    def _threshold(tail: Tail | None, false_accepts_per_hour: float) -> float:
-        if tail is None:
-            return _UNFITTED
-        return min(max(tail.threshold(false_accepts_per_hour), _LOWEST), _HIGHEST)
 
-
-def forms_of(phrase: str, words: Words) -> list[Phones]:
-    """Return how a phrase may be said.
+def forms_of(phrase: str, words: Words, taught: Sequence[Phones] = ()) -> list[Phones]:
+    """Return how a phrase may be said, by its words and as was taught.
 
     Raises:
         ConfigError: it has no words, a word that cannot be said, or is too short.
@@ -172,9 +194,9 @@ def forms_of(phrase: str, words: Words) -> list[Phones]:
     if not parts or re.search(r"[^a-z' .,!?-]", phrase.lower()):
         raise ConfigError(f"wake word {phrase!r} has to be words of the letters a to z; for example 'hey pixel'")
     unknown = next((part for part in parts if not words.pronunciations(part)), None)
-    if unknown:
+    if unknown and not taught:
         raise ConfigError(f"wake word {phrase!r}: nobody knows how {unknown!r} is said; spell it as it sounds")
-    forms = spoken_forms(parts, words.pronunciations)
+    forms = list(dict.fromkeys((*(() if unknown else spoken_forms(parts, words.pronunciations)), *taught)))
     shortest = min(map(len, forms))
     if shortest < LEAST_PHONES:
         raise ConfigError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_runtime.inference.spotter import Spotter
+from edge_runtime.inference.spotter import FALSE_ACCEPTS_PER_HOUR, Spotter
 from edge_runtime.inference.vad import VoiceActivity
 from edge_runtime.types import SAMPLE_RATE_HZ, AudioChunk, Wake
 
@@ -53,12 +53,12 @@ class WakeWord:
         words: Words,
         *,
         background: Background | None = None,
-        false_accepts_per_hour: float = 2.0,
+        false_accepts_per_hour: float = FALSE_ACCEPTS_PER_HOUR,
         taught: Mapping[str, Taught] | None = None,
     ) -> None:
         phrases = [phrase] if isinstance(phrase, str) else list(phrase)
         self.spotters = tuple(
-            Spotter(
+            Spotter.of_text(
                 one,
                 acoustic,
                 words,

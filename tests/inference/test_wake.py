@@ -111,24 +111,31 @@ def test_a_recording_is_examined_whole() -> None:
 )
 def test_no_wake_word(phrase: str, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
-        Spotter(phrase, PaintedModel(), PaintedWords())
+        Spotter.of_text(phrase, PaintedModel(), PaintedWords())
 
 
 def test_a_short_one_is_warned_about() -> None:
-    assert "is short" in str(Spotter("lamp", PaintedModel(), PaintedWords()).warning())
-    assert Spotter("hey pixel", PaintedModel(), PaintedWords()).warning() is None
+    assert "is short" in str(Spotter.of_text("lamp", PaintedModel(), PaintedWords()).warning())
+    assert Spotter.of_text("hey pixel", PaintedModel(), PaintedWords()).warning() is None
 
 
 def test_a_confusable_one_is_warned_about() -> None:
     model = PaintedModel(0.6)
-    told = Spotter("turn on the", model, PaintedWords(), background=background(model), false_accepts_per_hour=0.01)
-    assert told.log_threshold > Spotter("hey pixel", model, PaintedWords(), background=background(model)).log_threshold
+    told = Spotter.of_text(
+        "turn on the", model, PaintedWords(), background=background(model), false_accepts_per_hour=0.01
+    )
+    assert (
+        told.log_threshold
+        > Spotter.of_text("hey pixel", model, PaintedWords(), background=background(model)).log_threshold
+    )
 
 
 def test_fewer_false_accepts_need_a_higher_threshold() -> None:
     model = PaintedModel(0.7)
     thresholds = [
-        Spotter("alexa", model, PaintedWords(), background=background(model), false_accepts_per_hour=rate).threshold
+        Spotter.of_text(
+            "alexa", model, PaintedWords(), background=background(model), false_accepts_per_hour=rate
+        ).threshold
         for rate in (100.0, 10.0, 1.0, 0.1)
     ]
     assert thresholds == sorted(thresholds)
@@ -138,7 +145,7 @@ def test_fewer_false_accepts_need_a_higher_threshold() -> None:
 def test_the_background_may_hold_the_phrase_itself() -> None:
     model = PaintedModel()
     ordinary = background(model)
-    spotter = Spotter("jarvis", model, PaintedWords(), background=ordinary)
+    spotter = Spotter.of_text("jarvis", model, PaintedWords(), background=ordinary)
     assert all("jarvis" not in text for text in ordinary.without(["jarvis"]).texts)
     assert spotter.find(model.log_probs(say("jarvis"))).log_score > spotter.log_threshold
 
