@@ -27,6 +27,7 @@ from edge_runtime.decision.intents import IntentMatcher, speech_grammar
 from edge_runtime.inference.asr import Transcript
 from edge_runtime.inference.sphinx import SphinxSpeechToText
 from edge_runtime.inference.vad import VoiceActivity
+from edge_runtime.pipelines.understanding import Understanding
 from edge_runtime.pipelines.voice import VoicePipeline
 from edge_runtime.sentences import Source, home
 from edge_runtime.types import SAMPLE_RATE_HZ, AudioChunk
@@ -121,7 +122,7 @@ def listen(clips: list[Clip], sources: list[Source]) -> tuple[list[Heard], float
     """Return what was understood of each clip, and the processor's seconds for one second of sound."""
     matcher = IntentMatcher(sources)
     recogniser = SphinxSpeechToText(speech_grammar(sources).fsg(), spoken)
-    pipeline = VoicePipeline(VoiceActivity(), Endpointer(0.5, 0.6, 10.0), recogniser, matcher, 0.5)
+    pipeline = VoicePipeline(VoiceActivity(), Endpointer(0.5, 0.6, 10.0), Understanding(recogniser, matcher, 0.5))
     heard = []
     started, sound = time.process_time(), 0.0
     for clip in clips:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from edge_runtime import __version__
-from edge_runtime.assembly import Models, check_labels, make_answerer, make_sounds, make_voice
+from edge_runtime.assembly import Models, check_labels, make_answerer, make_sounds
 from edge_runtime.config import CameraSettings, MicrophoneSettings, Settings
 from edge_runtime.decision.motion import MotionGate
 from edge_runtime.decision.scene import Scene
 from edge_runtime.decision.tracking import Tracker
 from edge_runtime.decision.zones import Line, Zone, ZoneMonitor
 from edge_runtime.dictation import make_dictation
+from edge_runtime.ears import make_voice
 from edge_runtime.errors import ConfigError
 from edge_runtime.house import House
 from edge_runtime.metrics import Metrics

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from edge_runtime.cloud.responder import CloudResponder
     from edge_runtime.config import Settings
-    from edge_runtime.decision.grammar import WordGraph
-    from edge_runtime.pipelines.voice import Recogniser, VoicePipeline
     from edge_runtime.sentences import Source
     from edge_runtime.skills.routing import Router
 
@@ -190,30 +188,6 @@ def make_sounds(settings: Settings, models: Models) -> tuple[Callable[[], SoundP
     tagger = ears.tagger(sounds.labels, sounds.min_score)
     make = partial(SoundPipeline, partial(SoundStream, tagger), tagger.thresholds, sounds.cooldown_s)
     return make, tagger.labels
-
-
-def make_voice(settings: Settings, models: Models, questions: Source | None) -> Callable[[], VoicePipeline]:
-    """Load the recogniser once and return what makes the pipeline of one microphone."""
-    # The recogniser and its grammar take half a second and 60 MB, which a box without a microphone need not spend.
-    from edge_runtime import sentences  # noqa: PLC0415
-    from edge_runtime.decision.endpointing import Endpointer  # noqa: PLC0415
-    from edge_runtime.decision.intents import IntentMatcher, speech_grammar  # noqa: PLC0415
-    from edge_runtime.inference.vad import VoiceActivity  # noqa: PLC0415
-    from edge_runtime.mouth import stop_sentences  # noqa: PLC0415
-    from edge_runtime.pipelines.voice import VoicePipeline  # noqa: PLC0415
-
-    voice = settings.voice
-    home = sentences.home(voice.sentences, voice.areas, voice.names, builtin=voice.builtin_sentences)
-    if settings.speech.enabled:
-        home.append(stop_sentences(settings.speech.stop_words))
-    matcher = IntentMatcher(home)
-    recogniser = _recogniser(models, speech_grammar([*home, questions] if questions else home))
-
-    def make() -> VoicePipeline:
-        endpointer = Endpointer(voice.speech_threshold, voice.end_silence_s, voice.max_utterance_s)
-        return VoicePipeline(VoiceActivity(), endpointer, recogniser, matcher, voice.min_confidence)
-
-    return make
 
 
 def _router(settings: Settings, models: Models) -> tuple[Router, Source]:

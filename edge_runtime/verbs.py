@@ -8,11 +8,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from edge_runtime.assembly import Models, make_answerer, make_voice
+from edge_runtime.assembly import Models, make_answerer
 from edge_runtime.bundles.parts import ClassifyPart
 from edge_runtime.decision.hearing import SoundEvents
 from edge_runtime.decision.scene import Scene
 from edge_runtime.dictation import make_dictation
+from edge_runtime.ears import make_voice
 from edge_runtime.errors import InputError
 from edge_runtime.inference.sounds import SoundStream
 from edge_runtime.sections import DictationSettings

@@ -50,6 +50,7 @@ ASSEMBLY = {
     "say_verb",
     "transcribe_verb",
     "dictation",
+    "ears",
     "output",
     "cli",
     "doctor",

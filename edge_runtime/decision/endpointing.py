@@ -31,6 +31,7 @@ class Endpointer:
         pre_roll_s: float = 0.3,
         min_speech_s: float = 0.15,
     ) -> None:
+        self.end_silence_s = end_silence_s
         self._threshold = threshold
         self._end_silence = round(end_silence_s * SAMPLE_RATE_HZ)
         self._max_utterance = round(max_utterance_s * SAMPLE_RATE_HZ)
@@ -39,6 +40,17 @@ class Endpointer:
         self._chunks: deque[AudioChunk] = deque()
         self._held = self._speech = self._silence = 0
         self._speaking = False
+        self.pause_s = 0.0
+        """Seconds since the last speech of the utterance going on, or of the one that was given last."""
+
+    @property
+    def speaking(self) -> bool:
+        """An utterance is going on, its pauses included."""
+        return self._speaking
+
+    def so_far(self) -> AudioChunk | None:
+        """Return the utterance going on, which goes on; None where there is too little of it."""
+        return _joined(self._chunks) if self._speaking and self._speech >= self._min_speech else None
 
     def update(self, chunk: AudioChunk, speech: float) -> AudioChunk | None:
         """Take the next chunk and its probability of speech; return the whole utterance that ends with it, or None."""
@@ -52,6 +64,7 @@ class Endpointer:
             self._silence += len(chunk.samples)
         else:
             self._forget_old()
+        self.pause_s = self._silence / SAMPLE_RATE_HZ
         if self._speaking and self._silence >= self._end_silence:
             return self.flush()
         if self._speaking and self._held >= self._max_utterance:
@@ -62,11 +75,9 @@ class Endpointer:
 
     def flush(self) -> AudioChunk | None:
         """End the stream here; return the utterance that was going on, or None."""
-        chunks, enough = list(self._chunks), self._speaking and self._speech >= self._min_speech
+        utterance = self.so_far()
         self._clear()
-        if not enough:
-            return None
-        return AudioChunk(chunks[0].source, chunks[0].at, np.concatenate([chunk.samples for chunk in chunks]))
+        return utterance
 
     def _forget_old(self) -> None:
         while self._chunks and self._held - len(self._chunks[0].samples) >= self._pre_roll:
@@ -76,3 +87,7 @@ class Endpointer:
         self._chunks.clear()
         self._held = self._speech = self._silence = 0
         self._speaking = False
+
+
+def _joined(chunks: deque[AudioChunk]) -> AudioChunk:
+    return AudioChunk(chunks[0].source, chunks[0].at, np.concatenate([chunk.samples for chunk in chunks]))

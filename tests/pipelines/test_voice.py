@@ -16,6 +16,7 @@ from edge_runtime.decision.intents import IntentMatcher, speech_grammar
 from edge_runtime.inference.asr import Transcript
 from edge_runtime.inference.sphinx import SphinxSpeechToText
 from edge_runtime.inference.vad import VoiceActivity
+from edge_runtime.pipelines.understanding import Understanding
 from edge_runtime.pipelines.voice import VoicePipeline
 from edge_runtime.sentences import home
 from edge_runtime.types import AudioChunk, Event, Question
@@ -47,7 +48,9 @@ def recogniser() -> SphinxSpeechToText:
 
 @pytest.fixture
 def pipeline(recogniser: SphinxSpeechToText) -> VoicePipeline:
-    return VoicePipeline(VoiceActivity(), Endpointer(0.5, 0.6, 10.0), recogniser, IntentMatcher(HOME), 0.5)
+    return VoicePipeline(
+        VoiceActivity(), Endpointer(0.5, 0.6, 10.0), Understanding(recogniser, IntentMatcher(HOME), 0.5)
+    )
 
 
 def told(pipeline: VoicePipeline, samples: np.ndarray) -> list[Event | Question]:
@@ -139,7 +142,9 @@ class Scripted:
 )
 def test_confidence_decides(text: str, confidence: float, expected: Any) -> None:
     scripted = Scripted(Transcript(text, confidence))
-    pipeline = VoicePipeline(VoiceActivity(), Endpointer(0.5, 0.6, 10.0), scripted, IntentMatcher(HOME), 0.5)
+    pipeline = VoicePipeline(
+        VoiceActivity(), Endpointer(0.5, 0.6, 10.0), Understanding(scripted, IntentMatcher(HOME), 0.5)
+    )
     [said] = told(pipeline, recorded()[: 4 * RATE])
     assert len(scripted.heard) == 1
     if isinstance(said, Question):

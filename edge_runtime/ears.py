@@ -1,0 +1,60 @@
+"""What one microphone needs to be listened to: recogniser, sentences, detectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge_runtime.bundles.parts import PhonesPart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_runtime.assembly import Models
+    from edge_runtime.config import Settings
+    from edge_runtime.decision.grammar import WordGraph
+    from edge_runtime.pipelines.understanding import Recogniser
+    from edge_runtime.pipelines.voice import VoicePipeline
+    from edge_runtime.sentences import Source
+
+
+def make_voice(settings: Settings, models: Models, questions: Source | None) -> Callable[[], VoicePipeline]:
+    """Load the recogniser once and return what makes the pipeline of one microphone."""
+    # The recogniser and its grammar take half a second and 60 MB, which a box without a microphone need not spend.
+    from edge_runtime import sentences  # noqa: PLC0415
+    from edge_runtime.decision.continuations import Continuations  # noqa: PLC0415
+    from edge_runtime.decision.endpointing import Endpointer  # noqa: PLC0415
+    from edge_runtime.decision.intents import IntentMatcher, speech_grammar  # noqa: PLC0415
+    from edge_runtime.inference.vad import VoiceActivity  # noqa: PLC0415
+    from edge_runtime.mouth import stop_sentences  # noqa: PLC0415
+    from edge_runtime.pipelines.understanding import Understanding  # noqa: PLC0415
+    from edge_runtime.pipelines.voice import Companions, VoicePipeline  # noqa: PLC0415
+
+    voice = settings.voice
+    home = sentences.home(voice.sentences, voice.areas, voice.names, builtin=voice.builtin_sentences)
+    if settings.speech.enabled:
+        home.append(stop_sentences(settings.speech.stop_words))
+    matcher = IntentMatcher(home)
+    graph = speech_grammar([*home, questions] if questions else home)
+    continuations = Continuations(graph.states(), matcher.match)
+    understanding = Understanding(recogniser(models, graph), matcher, voice.min_confidence)
+
+    def make() -> VoicePipeline:
+        endpointer = Endpointer(voice.speech_threshold, voice.end_silence_s, voice.max_utterance_s)
+        companions = Companions(continuations.outlook, dictation=voice.dictation.backend != "none")
+        return VoicePipeline(VoiceActivity(), endpointer, understanding, companions)
+
+    return make
+
+
+def recogniser(models: Models, graph: WordGraph) -> Recogniser:
+    """Return what hears the sentences of `graph`: the bundle's acoustic model, or PocketSphinx where there is none."""
+    from edge_runtime.decision.grammar import spoken  # noqa: PLC0415
+
+    if models.ears.phones is None:
+        from edge_runtime.inference.sphinx import SphinxSpeechToText  # noqa: PLC0415
+
+        return SphinxSpeechToText(graph.fsg(), spoken)
+    from edge_runtime.inference.asr import SpeechToText  # noqa: PLC0415
+
+    weights = models.ears.part(PhonesPart).confidence
+    return SpeechToText(models.acoustic, models.lexicon, graph.states(), spoken=spoken, weights=weights)
