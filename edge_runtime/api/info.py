@@ -53,7 +53,7 @@ def services_info(services: Services) -> Info:
 
 def satellite_info(parts: SatelliteParts) -> Info:
     """Return the info event of the satellite's door."""
-    words = list(parts.wake_words) if parts.spotter is not None else []
+    words = [] if parts.always else list(parts.wake_words)
     satellite = Satellite(
         **{**_program(parts.version, "Microphone and speaker"), "name": parts.name},
         area=parts.area,

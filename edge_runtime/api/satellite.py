@@ -17,17 +17,17 @@ from wyoming.wake import Detection
 from edge_runtime.api.info import satellite_info
 from edge_runtime.api.playback import Playback
 from edge_runtime.api.sound import encoded
-from edge_runtime.types import SAMPLE_RATE_HZ
+from edge_runtime.types import SAMPLE_RATE_HZ, AudioChunk
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Coroutine
 
     from wyoming.event import Event
 
     from edge_runtime.api.hands import Hands
-    from edge_runtime.api.services import Limits, SatelliteParts, Spotter
+    from edge_runtime.api.services import Limits, SatelliteParts
     from edge_runtime.api.wire import Link
-    from edge_runtime.types import AudioChunk, Wake
+    from edge_runtime.types import Wake
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,12 @@ class Satellite:
         talk = self._running
         if talk is not None:
             talk.hear(chunk)
+
+    def woken(self, wake: Wake) -> None:
+        """Take a wake word that the microphone heard; any thread may call this, and it never waits."""
+        talk = self._running
+        if talk is not None:
+            talk.woken(wake)
 
     def greet(self, link: Link, hands: Hands) -> SatelliteTalk:
         """Return what talks with a client that connected."""
@@ -75,9 +81,9 @@ class SatelliteTalk:
         self._parts = parts
         self._limits = limits
         self._link = link
-        self._hands = hands
         self._loop = asyncio.get_running_loop()
-        self._chunks: asyncio.Queue[AudioChunk] = asyncio.Queue(CHUNKS_KEPT)
+        self._to_send: asyncio.Queue[AudioChunk | Wake] = asyncio.Queue(CHUNKS_KEPT)
+        self._recent: deque[AudioChunk] = deque(maxlen=_RECENT)
         self._playback = Playback(parts.speaker, limits.play_s, link, hands)
         self._tasks: set[asyncio.Task[None]] = set()
         self._left = 0
@@ -104,7 +110,7 @@ class SatelliteTalk:
                 text = event.data.get("text")
                 await self._link.send(Pong(text if isinstance(text, str) else None))
             case "run-satellite":
-                await self._run()
+                self._run()
             case "pause-satellite":
                 await self.close()
             case "audio-start":
@@ -121,6 +127,11 @@ class SatelliteTalk:
         with suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._keep, chunk)
 
+    def woken(self, wake: Wake) -> None:
+        """Let the sound after a wake word go, from any thread."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._wake, wake)
+
     def hang_up(self, why: str) -> None:
         """End the connection at once."""
         log.info("satellite: hung up on %s: %s", self._link.peer, why)
@@ -136,12 +147,14 @@ class SatelliteTalk:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self) -> None:
+    def _run(self) -> None:
         if self._tasks:
             return
-        spotter = None if self._parts.spotter is None else await self._hands.do(self._parts.spotter)
-        log.info("satellite: %s runs it, and hears %s", self._link.peer, "all" if spotter is None else "the commands")
-        self._begin(self._listen(spotter) if spotter is not None else self._stream_always())
+        always = self._parts.always
+        log.info("satellite: %s runs it, and hears %s", self._link.peer, "all" if always else "the commands")
+        self._recent.clear()
+        self._to_send = asyncio.Queue(CHUNKS_KEPT)
+        self._begin(self._send_always() if always else self._send_commands())
         self._begin(self._playback.run())
         self._begin(self._ask_for_life())
         self._satellite.run(self)
@@ -160,48 +173,54 @@ class SatelliteTalk:
         self.hang_up(str(error))
 
     def _keep(self, chunk: AudioChunk) -> None:
-        if self._chunks.full():
-            self._chunks.get_nowait()
-        self._chunks.put_nowait(chunk)
+        if self._parts.always or self._left > 0:
+            self._put(chunk)
+        else:
+            self._recent.append(chunk)
 
-    async def _listen(self, spotter: Spotter) -> None:
-        """Spot the wake word, stream what follows until the server has heard enough, and spot again."""
-        recent: deque[AudioChunk] = deque(maxlen=_RECENT)
-        while True:
-            chunk = await self._chunks.get()
-            if self._left > 0:
-                await self._stream([chunk])
-                continue
-            recent.append(chunk)
-            found = await self._hands.do(spotter.process, chunk)
-            if found is not None:
-                spotter.reset()
-                await self._wake(found, chunk)
-                await self._stream(late for late in recent if _end(late) > found.end)
-                recent.clear()
-
-    async def _wake(self, found: Wake, chunk: AudioChunk) -> None:
+    def _wake(self, wake: Wake) -> None:
+        """Begin to stream, with what was said while the wake word was being understood."""
+        if self._parts.always or self._left > 0:
+            return
         self._playback.silence()
+        while not self._to_send.empty():
+            self._to_send.get_nowait()  # of the command before
         self._left = round(self._limits.stream_s * SAMPLE_RATE_HZ)
-        run = RunPipeline(PipelineStage.ASR, PipelineStage.TTS, wake_word_name=found.word)
-        await self._link.send(Detection(found.word, round(1000 * chunk.at)), run)
+        self._put(wake)
+        for chunk in self._recent:
+            if _end(chunk) > wake.end:
+                self._put(chunk)
+        self._recent.clear()
 
-    async def _stream(self, chunks: Iterable[AudioChunk]) -> None:
-        for chunk in chunks:
-            if self._left <= 0:
-                return
-            await self._link.send(_written(chunk))
-            # The server may have heard enough while it was sent.
-            if self._left > 0:
-                self._left -= len(chunk.samples)
-                if self._left <= 0:
-                    log.info("satellite: no end of the command within %g s", self._limits.stream_s)
-                    await self._link.send(AudioStop())
+    def _put(self, item: AudioChunk | Wake) -> None:
+        # The server has taken nothing for two seconds; it is about to be lost.
+        with suppress(asyncio.QueueFull):
+            self._to_send.put_nowait(item)
 
-    async def _stream_always(self) -> None:
+    async def _send_commands(self) -> None:
+        while True:
+            item = await self._to_send.get()
+            if not isinstance(item, AudioChunk):
+                run = RunPipeline(PipelineStage.ASR, PipelineStage.TTS, wake_word_name=item.word)
+                await self._link.send(Detection(item.word, round(1000 * item.end)), run)
+            elif self._left > 0:
+                await self._link.send(_written(item))
+                await self._count(len(item.samples))
+
+    async def _count(self, samples: int) -> None:
+        if self._left <= 0:
+            return  # the server had heard enough while this was sent
+        self._left -= samples
+        if self._left <= 0:
+            log.info("satellite: no end of the command within %g s", self._limits.stream_s)
+            await self._link.send(AudioStop())
+
+    async def _send_always(self) -> None:
         await self._link.send(RunPipeline(PipelineStage.WAKE, PipelineStage.TTS, restart_on_end=True))
         while True:
-            await self._link.send(_written(await self._chunks.get()))
+            item = await self._to_send.get()
+            if isinstance(item, AudioChunk):
+                await self._link.send(_written(item))
 
     async def _ask_for_life(self) -> None:
         while True:

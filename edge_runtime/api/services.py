@@ -109,8 +109,7 @@ class SatelliteParts:
         name: of the box.
         area: room it stands in.
         version: of this program.
-        resampler: as in `Services`.
-        spotter: returns what hears the wake words; None streams always, and whoever is connected hears everything.
+        always: stream all the time; else what follows a wake word alone.
         speaker: plays what is sent back, None where there is none.
         wake_words: as the settings spell them.
     """
@@ -118,8 +117,7 @@ class SatelliteParts:
     name: str
     area: str | None
     version: str
-    resampler: Callable[[int], Resampling]
-    spotter: Callable[[], Spotter] | None = None
+    always: bool = False
     speaker: Speaker | None = None
     wake_words: tuple[str, ...] = ()
 

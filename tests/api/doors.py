@@ -96,9 +96,7 @@ def simple_services(**chosen: Any) -> Services:
 
 
 def simple_parts(speaker: Speaker | None = None, *, always: bool = False) -> SatelliteParts:
-    return SatelliteParts(
-        "kitchen-box", "Kitchen", "1.2.3", Resampler, None if always else Spotter, speaker, wake_words=(WORD,)
-    )
+    return SatelliteParts("kitchen-box", "Kitchen", "1.2.3", always=always, speaker=speaker, wake_words=(WORD,))
 
 
 @contextmanager
