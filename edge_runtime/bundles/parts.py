@@ -195,6 +195,7 @@ class AudioPart(Part):
         calibration: logistic, by label; a label without one is taken as it is.
         temperature: zero-shot classification divides cosines by it.
         templates: sentences around a label, each with one {}.
+        background: file with vectors of ordinary sounds, to tell taught ones from, or None.
     """
 
     file: str
@@ -206,6 +207,7 @@ class AudioPart(Part):
     calibration: dict[str, Scale] = {}
     temperature: float = Field(default=0.05, gt=0)
     templates: tuple[str, ...] = ("{}",)
+    background: str | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -229,6 +231,7 @@ class PhonesPart(Part):
             words by how often they are said, in another stream the rest by the alphabet.
         spelling: file of the network that says words outside the lexicon, or None.
         background: file with phone probabilities of speech that is no command, to set thresholds by, or None.
+        blank: taken off the logarithm of the blank's probability where sentences are sought.
         confidence: weights of the logistic model of "this sentence was said", by the name of the evidence.
     """
 
@@ -241,6 +244,7 @@ class PhonesPart(Part):
     lexicon: str
     spelling: str | None = None
     background: str | None = None
+    blank: float = 0.0
     confidence: dict[str, float] = {}
 
 

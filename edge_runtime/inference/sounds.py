@@ -52,8 +52,11 @@ class SoundTagger:
 
     def probabilities(self, log_mel: Floats) -> Floats:
         """Return calibrated probabilities, shape (n, labels), of patches, shape (n, 96, 64)."""
-        logits = self._session.run({self._part.input: log_mel})[self._part.sounds][:, self._columns]
-        found: Floats = 1 / (1 + np.exp(-np.clip(self._scale * logits + self._bias, -30, 30)))
+        return self._calibrated(self._session.run({self._part.input: log_mel})[self._part.sounds])
+
+    def _calibrated(self, logits: Floats) -> Floats:
+        chosen = self._scale * logits[:, self._columns] + self._bias
+        found: Floats = 1 / (1 + np.exp(-np.clip(chosen, -30, 30)))
         return found
 
 

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import math
+import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge_runtime.errors import BundleError
+from edge_runtime.inference.log_mel import patches
+from edge_runtime.inference.sounds import SILENCE, SoundTagger
 from edge_runtime.inference.teaching import Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from edge_runtime.bundles.manifest import Manifest
+    from edge_runtime.bundles.parts import AudioPart
+    from edge_runtime.inference.session import OnnxSession
 
     Floats = NDArray[np.float32]
 
@@ -21,6 +31,10 @@ _SHRINK = 0.3
 """Share of the vectors' spread that is taken to be alike in all directions: there are fewer vectors than directions."""
 _SURE = 0.9
 _MARGIN = 0.5
+_THRESHOLD = 0.5
+_QUIETER = 3.0
+"""Patches whose loudest band is this much quieter (in natural logarithms) than the recording's loudest are silence."""
+_MOST_PATCHES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +110,87 @@ def _threshold(weights: Floats, clips: Sequence[Floats], background: Floats) -> 
     high = float(np.quantile(background @ weights, 0.995))
     own = float(np.mean([(clip @ weights).max() for clip in clips]))
     return high + _MARGIN * (own - high)
+
+
+class TaughtTagger(SoundTagger):
+    """Names the sounds that the model knows and those that were taught.
+
+    Args:
+        session: of the bundle's sound model.
+        manifest: of the bundle.
+        taught: what was taught, by name.
+        min_score: probability that a sound needs, in place of its own threshold.
+        labels: of the sounds that the model knows tell these alone; empty means all.
+    """
+
+    def __init__(
+        self,
+        session: OnnxSession,
+        manifest: Manifest,
+        taught: Mapping[str, SoundLesson],
+        *,
+        min_score: float | None = None,
+        labels: Sequence[str] = (),
+    ) -> None:
+        super().__init__(session, manifest, min_score=min_score, labels=labels)
+        # A taught sound stands in for one that the model calls the same.
+        self._own = [at for at, label in enumerate(self.labels) if label not in taught]
+        self.labels = (*(self.labels[at] for at in self._own), *taught)
+        needed = _THRESHOLD if min_score is None else min_score
+        self.thresholds = {label: self.thresholds.get(label, needed) for label in self.labels} | dict.fromkeys(
+            taught, needed
+        )
+        self._taught = tuple(taught.values())
+
+    def probabilities(self, log_mel: Floats) -> Floats:
+        """Return calibrated probabilities, shape (n, labels), of patches, shape (n, 96, 64)."""
+        outputs = self._session.run({self._part.input: log_mel})
+        vectors = outputs[self._part.embedding]
+        taught = [lesson.probabilities(vectors)[:, None] for lesson in self._taught]
+        return np.hstack([self._calibrated(outputs[self._part.sounds])[:, self._own], *taught])
+
+
+def sound_vectors(session: OnnxSession, part: AudioPart, samples: Floats) -> Floats:
+    """Return the unit vectors of a recording's patches, (n, embedding size), silent ones left out."""
+    if np.abs(samples).max(initial=0.0) <= SILENCE:
+        return np.zeros((0, 0), np.float32)
+    rows = patches(samples)
+    loud = rows.max(axis=(1, 2))
+    # A patch of the silence around a short sound would teach silence.
+    heard = rows[loud > loud.max() - _QUIETER]
+    vectors = session.run({part.input: heard[:_MOST_PATCHES]})[part.embedding]
+    found: Floats = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return found
+
+
+def pack_sounds(vectors: Floats) -> dict[str, NDArray[np.int8]]:
+    """Return the arrays of a background file: unit vectors in steps of one 127th of the largest number in them."""
+    scale = float(np.abs(vectors).max())
+    return {"vectors": np.rint(vectors / scale * 127).astype(np.int8)}
+
+
+def read_sounds(path: Path) -> Floats:
+    """Return the vectors of ordinary sounds in a background file, (n, embedding size), of length one.
+
+    Raises:
+        BundleError: it is missing or is not such a file.
+    """
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
+            vectors = stored["vectors"].astype(np.float32)
+        found: Floats = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise BundleError(f"background {path} cannot be read ({error}); reinstall the bundle") from None
+    return found
+
+
+def lesson_arrays(lesson: SoundLesson) -> dict[str, Floats]:
+    """Return what a lesson is on disk."""
+    return {"weights": lesson.weights, "line": np.array([lesson.bias, lesson.scale], np.float32)}
+
+
+def taught_sound(arrays: Mapping[str, Floats], facts: Mapping[str, int]) -> SoundLesson:
+    """Return the lesson that is on disk."""
+    bias, scale = (float(number) for number in arrays["line"])
+    estimate = Estimate(*(int(facts[key]) for key in ("clips", "found", "background", "false")))
+    return SoundLesson(arrays["weights"], bias, scale, estimate)
