@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,8 +44,8 @@ class Writing:
 
         All tokens together may be as many as the longest transcript.
         """
-        feeds = {"input_ids": np.array([tokens], np.int64), "past": self._past[: self.length], **self._cross}
-        found = self._decoder.run(feeds)
+        new: dict[str, NDArray[Any]] = {"input_ids": np.array([tokens], np.int64), "past": self._past[: self.length]}
+        found = self._decoder.run({**new, **self._cross})
         after = self.length + len(tokens)
         self._past[self.length : after] = found["present"]
         self.length = after

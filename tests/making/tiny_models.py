@@ -139,7 +139,9 @@ def resnet(folder: Path) -> Path:
     return save(ResNetForImageClassification(config), folder, ConvNextImageProcessor(size={"shortest_edge": 64}))
 
 
-def whisper(folder: Path, seed: int = 0, *, languages: Sequence[str] = ("en", "de"), places: int = 40) -> Path:
+def whisper(
+    folder: Path, seed: int = 0, *, languages: Sequence[str] = ("en", "de"), size: int = 64, layers: int = 3
+) -> Path:
     """Write a recogniser whose marks come behind its words and its times last, as in the published ones."""
     known = [f"<|{language}|>" for language in languages]
     marks = ["<|startoftranscript|>", *known, "<|translate|>", "<|transcribe|>", "<|nospeech|>", "<|notimestamps|>"]
@@ -147,16 +149,16 @@ def whisper(folder: Path, seed: int = 0, *, languages: Sequence[str] = ("en", "d
     number = {mark: count - len(marks) - 2 + index for index, mark in enumerate(marks)}
     config = WhisperConfig(
         vocab_size=count,
-        d_model=64,
+        d_model=size,
         encoder_layers=2,
-        decoder_layers=3,
+        decoder_layers=layers,
         encoder_attention_heads=2,
         decoder_attention_heads=4,
-        encoder_ffn_dim=128,
-        decoder_ffn_dim=128,
+        encoder_ffn_dim=2 * size,
+        decoder_ffn_dim=2 * size,
         num_mel_bins=80,
         max_source_positions=100,
-        max_target_positions=places,
+        max_target_positions=40,
         decoder_start_token_id=number["<|startoftranscript|>"],
         eos_token_id=number["<|startoftranscript|>"] - 1,
         bos_token_id=2,
@@ -182,7 +184,7 @@ def whisper(folder: Path, seed: int = 0, *, languages: Sequence[str] = ("en", "d
     return save(model, folder, WhisperFeatureExtractor(feature_size=80, chunk_length=2), seed=seed)
 
 
-def moonshine(folder: Path, seed: int = 0, *, places: int = 40) -> Path:
+def moonshine(folder: Path, seed: int = 0) -> Path:
     """Write a recogniser with heads of a size that is padded, as the published ones have."""
     count = words(folder)
     config = MoonshineConfig(
@@ -194,7 +196,7 @@ def moonshine(folder: Path, seed: int = 0, *, places: int = 40) -> Path:
         encoder_num_attention_heads=2,
         decoder_num_attention_heads=2,
         pad_head_dim_to_multiple_of=8,
-        max_position_embeddings=places,
+        max_position_embeddings=40,
         decoder_start_token_id=2,
         eos_token_id=count - 1,
         bos_token_id=2,

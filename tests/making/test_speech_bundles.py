@@ -77,7 +77,7 @@ def voice(seconds: float, at: float) -> Floats:
     ],
 )
 def test_every_token_is_the_originals(
-    made: Made, kind: str, seed: int, how: dict[str, Any], said: dict[str, str]
+    made: Made, kind: str, seed: int, how: dict[str, Any], said: dict[str, Any]
 ) -> None:
     source, bundle = made(kind, seed, **how)
     manifest = Manifest.load(bundle)
@@ -133,7 +133,7 @@ def test_the_language_is_told_from_the_sound_as_the_original_tells_it(made: Made
         pytest.param({"task": "sing"}, "has no task 'sing'; it knows transcribe, translate", id="task"),
     ],
 )
-def test_what_a_whisper_does_not_know_is_named(made: Made, chosen: dict[str, str], reason: str) -> None:
+def test_what_a_whisper_does_not_know_is_named(made: Made, chosen: dict[str, Any], reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         Transcriber(Manifest.load(made("whisper", 0)[1]), **chosen)
 
