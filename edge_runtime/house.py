@@ -20,6 +20,7 @@ from edge_runtime.sources.health import PictureHealth, SoundHealth
 from edge_runtime.types import Answer, AudioChunk, Event, Frame, Observation, Question
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Mapping, Sequence
 
     from edge_runtime.metrics import Metrics
@@ -93,9 +94,15 @@ class House:
         self._add_source(source.name, capture)
 
     def add_microphone(
-        self, source: ChunkSource, voice: VoicePipeline, sounds: SoundPipeline | None = None, *, paced: bool
+        self,
+        source: ChunkSource,
+        voice: VoicePipeline,
+        sounds: SoundPipeline | None = None,
+        *,
+        paced: bool,
+        tap: Callable[[AudioChunk], None] | None = None,
     ) -> None:
-        """Listen to a microphone for speech, and for `sounds`.
+        """Listen to a microphone for speech, and for `sounds`; `tap` gets every chunk too, and must not wait.
 
         What nobody has time for within two seconds is dropped and counted.
         """
@@ -105,14 +112,21 @@ class House:
         health = SoundHealth()
 
         def listen(worker: Worker) -> None:
+            dropped, known = 0, source.lost
             for chunk in source.chunks():
                 if worker.stopping.is_set():
                     break
-                worker.healthy(_state(health.check(chunk)) if source.live else ONLINE)
+                if tap:
+                    tap(chunk)
                 if paced and chunks.full():
                     with suppress(queue.Empty):
                         chunks.get_nowait()
                         self.counts["chunks_dropped"] += 1
+                        dropped += 1
+                lost = source.lost + dropped
+                self._metrics.sound_lost.labels(source.name).inc(lost - known)
+                known = lost
+                worker.healthy(_state(health.check(chunk, lost)) if source.live else ONLINE)
                 chunks.put(chunk, timeout=PATIENCE_S)
             source.close()
 
@@ -125,6 +139,10 @@ class House:
 
         self._add_source(source.name, listen)
         self._listeners.append(Worker(f"{source.name}-voice", understand, self._metrics))
+
+    def add_server(self, name: str, serve: Callable[[threading.Event, Callable[[], None]], None]) -> None:
+        """Let other programs in until told to stop; `serve` gets what says so, and what to call as long as it works."""
+        self._sources.append(Worker(name, lambda worker: serve(worker.stopping, worker.healthy), self._metrics))
 
     def stages(self) -> Sequence[Stage]:
         """Return the workers: sources first, then those who understand, then the one who answers."""

@@ -16,6 +16,9 @@ class Metrics:
         self.frames_dropped = Gauge(
             "edge_frames_dropped", "Pictures overwritten before the model was free.", registry=registry
         )
+        self.sound_lost = Counter(
+            "edge_sound_lost", "Times that sound of a microphone was lost.", ["source"], registry=registry
+        )
         self.looks = Counter("edge_looks", "Pictures the model has seen.", ["source"], registry=registry)
         self.patches = Counter(
             "edge_sound_patches",

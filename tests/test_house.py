@@ -51,6 +51,7 @@ class Sound:
     """A microphone that delivers numbered chunks as fast as they are taken."""
 
     live = False
+    lost = 0
 
     def __init__(self, name: str, count: int) -> None:
         self.name = name

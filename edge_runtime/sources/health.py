@@ -1,8 +1,9 @@
-"""Whether a source that delivers still sees and hears: frozen, black or covered pictures, dead or clipped sound."""
+"""Whether a source that delivers still sees and hears: frozen, black, covered pictures; dead, faint, torn sound."""
 
 from __future__ import annotations
 
 import enum
+from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,13 @@ _BLACK_LEVEL = 20.0
 _EDGE_STEP = 5.0
 _FULL_SCALE = 0.999
 _CLIPPED_SHARE = 0.02
+_STUCK = 1e-6
+_STUCK_SHARE = 0.99
+_FAINT = 4 / 32768
+"""The loudest moment of a microphone whose gain is off: a few steps of its converter."""
+_LONGEST_PATIENCE_S = 600.0
+_LOSS_MEMORY_S = 30.0
+_MANY_LOSSES = 3
 
 
 class PictureStatus(enum.StrEnum):
@@ -33,7 +41,9 @@ class SoundStatus(enum.StrEnum):
 
     OK = "ok"
     DEAD = "dead"
+    QUIET = "quiet"
     CLIPPED = "clipped"
+    CHOPPY = "choppy"
 
 
 class PictureHealth:
@@ -63,20 +73,57 @@ class PictureHealth:
 
 
 class SoundHealth:
-    """Watches one live microphone and judges every `window_s` of sound."""
+    """Watches one live microphone and judges every `window_s` of sound.
 
-    def __init__(self, *, window_s: float = 2.0) -> None:
+    A microphone that is dead for a while and comes back by itself may have a noise gate, which gives digital silence
+    between two sounds; each time this happens it is given twice as long before it counts as dead again.
+    """
+
+    def __init__(self, *, window_s: float = 2.0, quiet_after_s: float = 60.0) -> None:
         self._window_s = window_s
+        self._quiet_after_s = quiet_after_s
         self._window: list[AudioChunk] = []
         self._status = SoundStatus.OK
+        self._patience_s = window_s
+        self._dead_since: float | None = None
+        self._heard_at: float | None = None
+        self._losses: deque[tuple[float, int]] = deque()
 
-    def check(self, chunk: AudioChunk) -> SoundStatus:
-        """Return the status as of the last whole window."""
+    def check(self, chunk: AudioChunk, lost: int = 0) -> SoundStatus:
+        """Return the status as of the last whole window.
+
+        Args:
+            chunk: the next sound.
+            lost: how often sound was lost since the beginning.
+        """
         self._window.append(chunk)
-        if chunk.at - self._window[0].at >= self._window_s:
-            self._status = _sound(np.concatenate([each.samples for each in self._window]))
+        began_at = self._window[0].at
+        if chunk.at - began_at >= self._window_s:
+            samples = np.concatenate([each.samples for each in self._window])
             self._window.clear()
+            self._losses.append((began_at, lost))
+            while chunk.at - self._losses[0][0] > _LOSS_MEMORY_S:
+                self._losses.popleft()
+            self._status = self._judge(began_at, chunk.at, samples)
         return self._status
+
+    def _judge(self, began_at: float, at: float, samples: NDArray[np.float32]) -> SoundStatus:
+        middle = np.median(samples)
+        away = np.abs(samples - middle)
+        # A living microphone always has noise; one constant value, zero or not, is a dead or muted one.
+        if np.mean(away < _STUCK) > _STUCK_SHARE:
+            self._dead_since = began_at if self._dead_since is None else self._dead_since
+            return SoundStatus.DEAD if at - self._dead_since >= self._patience_s else self._status
+        if self._status is SoundStatus.DEAD:
+            self._patience_s = min(2 * self._patience_s, _LONGEST_PATIENCE_S)
+        self._dead_since = None
+        if self._heard_at is None or away.max() > _FAINT:
+            self._heard_at = at
+        if self._losses[-1][1] - self._losses[0][1] >= _MANY_LOSSES:
+            return SoundStatus.CHOPPY
+        if np.mean(np.abs(samples) >= _FULL_SCALE) > _CLIPPED_SHARE:
+            return SoundStatus.CLIPPED
+        return SoundStatus.QUIET if at - self._heard_at >= self._quiet_after_s else SoundStatus.OK
 
 
 def _look(image: Image) -> PictureStatus:
@@ -89,11 +136,3 @@ def _look(image: Image) -> PictureStatus:
     steps = np.concatenate([np.abs(np.diff(cells, axis=axis)).ravel() for axis in (0, 1)])
     # A hand on the lens still lets a soft gradient through; any real view has a few edges.
     return PictureStatus.COVERED if np.percentile(steps, 99) < _EDGE_STEP else PictureStatus.OK
-
-
-def _sound(samples: NDArray[np.float32]) -> SoundStatus:
-    # A living microphone always has noise; digital silence, or one constant value, is a dead or muted one.
-    if np.ptp(samples) == 0:
-        return SoundStatus.DEAD
-    clipped = np.mean(np.abs(samples) >= _FULL_SCALE) > _CLIPPED_SHARE
-    return SoundStatus.CLIPPED if clipped else SoundStatus.OK

@@ -46,6 +46,11 @@ class ChunkSource(Protocol):
     name: str
     live: bool
 
+    @property
+    def lost(self) -> int:
+        """Return how often sound was lost since the beginning."""
+        ...
+
     def chunks(self) -> Iterator[AudioChunk]:
         """Yield sound; raises SourceError when a live source fails, and may then be called again."""
         ...

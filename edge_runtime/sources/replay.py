@@ -29,6 +29,7 @@ class _Replay:
     """A source that ends; `close` from any thread ends it earlier."""
 
     live = False
+    lost = 0
 
     def __init__(self, name: str, *, realtime: bool) -> None:
         self.name = name
