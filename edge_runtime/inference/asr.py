@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -73,6 +74,7 @@ class SpeechToText:
         states: the sentences, as the states of a graph of words.
         spoken: how to say a written word that is not one, such as "%" or "75".
         weights: of the evidence, by name, in the logistic model of the confidence.
+        blank: taken off the logarithm of the blank's probability.
     """
 
     def __init__(
@@ -83,14 +85,24 @@ class SpeechToText:
         *,
         spoken: Callable[[str], str] = str,
         weights: Mapping[str, float],
+        blank: float = 0.0,
     ) -> None:
-        channels = {phone: number for number, phone in enumerate(acoustic.phones, 1)}
+        self._channels = {phone: number for number, phone in enumerate(acoustic.phones, 1)}
         self._acoustic = acoustic
+        self._lexicon = lexicon
+        self._spoken = spoken
         self._weights = weights
-        self._sentences = sentence_lattice(states, lexicon, channels, spoken)
-        self._words = word_loop(lexicon, channels, _COMMON_WORDS)
-        self._phones = phone_loop(lexicon, channels)
+        self._blank = np.float32(blank)
+        self._sentences = sentence_lattice(states, lexicon, self._channels, spoken)
+        self._words = word_loop(lexicon, self._channels, _COMMON_WORDS)
+        self._phones = phone_loop(lexicon, self._channels)
         self._lock = threading.Lock()
+
+    def under(self, states: States) -> SpeechToText:
+        """Return this recogniser for other sentences."""
+        other = copy.copy(self)
+        other._sentences = sentence_lattice(states, self._lexicon, self._channels, self._spoken)  # noqa: SLF001 - its own
+        return other
 
     def transcribe(self, chunk: AudioChunk) -> Transcript:
         """Return the words of `chunk`, one utterance with as much silence around it as there is."""
@@ -102,11 +114,12 @@ class SpeechToText:
 
     def decode(self, frames: NDArray[np.float32]) -> Transcript:
         """Return the words for (frames, 1 + phones) log probabilities."""
-        if self._sentences is None:
+        if self._sentences is None or not len(frames):
             return NOTHING
+        frames = self._weighed(frames)
         found = best_sentences(self._sentences, frames, 1 + _ALTERNATIVES)
         silence = float(frames[:, 0].sum())
-        if not found or not found[0].words or found[0].score <= silence:
+        if not found or not found[0].words:
             return NOTHING
         words = self._words.prefixes(frames).max(axis=1)
         phones = self._phones.prefixes(frames).max(axis=1)
@@ -119,3 +132,10 @@ class SpeechToText:
         text, confidence, seen = judged[0]
         others = (Alternative(other, min(chance, 1 - confidence)) for other, chance, _ in judged[1:])
         return Transcript(text, confidence, seen, tuple(others))
+
+    def _weighed(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the log probabilities with less of the blank, which the model was taught to prefer when in doubt."""
+        weighed = frames.copy()
+        weighed[:, 0] -= self._blank
+        weighed -= np.log(np.exp(weighed).sum(axis=1, keepdims=True))
+        return weighed

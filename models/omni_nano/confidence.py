@@ -1,0 +1,204 @@
+"""How far to believe what the ears heard: learned from sentences that were said and from others that were not."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge_runtime.bundles.manifest import Manifest
+from edge_runtime.bundles.parts import PhonesPart
+from edge_runtime.inference.acoustic import AcousticModel
+from edge_runtime.inference.asr import SpeechToText
+from edge_runtime.inference.evidence import probability
+from edge_runtime.inference.lexicon import Lexicon
+from edge_runtime.inference.spelling import Spelling
+from models.omni_nano import utterances
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from edge_runtime.inference.graphs import States
+    from models.omni_nano.utterances import Utterance
+
+    Row = tuple[Mapping[str, float], bool]
+
+KEYWORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+BLANKS = (0.0, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
+SILENCE = 0.15
+"""Share of a second between recordings that are put one after the other."""
+
+
+def fit(rows: Sequence[Row], weight_decay: float = 1e-3) -> dict[str, float]:
+    """Return the weights of the logistic model that explain best which sentences were said and which were not.
+
+    Args:
+        rows: the evidence of a sentence, and whether it was said; both kinds count alike in sum.
+        weight_decay: on weights of evidence scaled to a standard deviation of one.
+    """
+    names = sorted(rows[0][0])
+    table = np.array([[found[name] for name in names] for found, _ in rows])
+    said = np.array([label for _, label in rows], float)
+    share = np.where(said > 0, 0.5 / max(said.sum(), 1), 0.5 / max((1 - said).sum(), 1))
+    mean, spread = table.mean(axis=0), table.std(axis=0) + 1e-6
+    inputs = np.column_stack([np.ones(len(rows)), (table - mean) / spread])
+    weights = np.zeros(inputs.shape[1])
+    keep = np.full(len(weights), weight_decay)
+    for _ in range(50):
+        chance = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
+        slope = inputs.T @ (share * (chance - said)) + keep * weights
+        curve = (inputs.T * (share * chance * (1 - chance))) @ inputs + np.diag(keep + 1e-9)
+        weights -= np.linalg.solve(curve, slope)
+    scaled = weights[1:] / spread
+    return {"bias": float(weights[0] - scaled @ mean), **dict(zip(names, map(float, scaled), strict=True))}
+
+
+class Trials:
+    """Recordings, each under a grammar with what is said in it or under one without.
+
+    Args:
+        clips: what was said, and the log probabilities of its phones.
+        vocabulary: words that stand in the grammars besides.
+        seed: of the grammars.
+    """
+
+    def __init__(self, clips: Sequence[tuple[str, np.ndarray]], vocabulary: Sequence[str], seed: int) -> None:
+        self._clips = clips
+        self._vocabulary = vocabulary
+        self._seed = seed
+
+    def rows(self, ears: SpeechToText) -> Iterator[tuple[str, Row]]:
+        """Yield for every clip its kind and what the ears make of it: the evidence, and whether they are right."""
+        rng = np.random.default_rng(self._seed)
+        for text, frames in self._clips:
+            words = text.split()
+            if len(words) == 1 or not words:
+                yield from self._heard(ears, frames, [[KEYWORDS]], text, "keyword")
+            if words:
+                yield from self._heard(ears, frames, [self._around(words, rng)], text, "said")
+            others = [self._around(list(rng.choice(self._vocabulary, rng.integers(1, 7))), rng) for _ in range(2)]
+            near = [self._missing(words, rng)] if len(words) > 1 else []
+            cut = [self._around(words[:-1], rng)] if len(words) > 2 else []
+            for kind, grammar in (("other", others), ("near", near), ("longer", cut)):
+                if grammar:
+                    yield from self._heard(ears, frames, grammar, text, kind)
+
+    def _heard(
+        self, ears: SpeechToText, frames: np.ndarray, grammar: Sequence[Sequence[Sequence[str]]], text: str, kind: str
+    ) -> Iterator[tuple[str, Row]]:
+        heard = ears.under(_states(grammar)).decode(frames)
+        if heard.text:
+            yield kind, (heard.evidence, heard.text == text)
+
+    def _around(self, words: Sequence[str], rng: np.random.Generator) -> list[list[str]]:
+        """Return for each word itself among a few others."""
+        return [[word, *map(str, rng.choice(self._vocabulary, rng.integers(0, 8)))] for word in words]
+
+    def _missing(self, words: Sequence[str], rng: np.random.Generator) -> list[list[str]]:
+        """Return the same, one or more of the words not among them."""
+        grammar = self._around(words, rng)
+        for place in {int(rng.integers(len(words))), int(rng.integers(len(words)))}:
+            grammar[place] = [str(word) for word in rng.choice(self._vocabulary, 5) if word != words[place]] or ["no"]
+        return grammar
+
+
+def _states(grammar: Sequence[Sequence[Sequence[str]]]) -> States:
+    """Return the graph of sentences of one word out of each list in turn; of one of several such, side by side."""
+    states: list[tuple[bool, dict[str, int]]] = [(False, {})]
+    for places in grammar:
+        for number, choices in enumerate(places):
+            if number == 0:
+                # Two side by side may begin with the same word: the later one is reached then.
+                states[0][1].update(dict.fromkeys(choices, len(states)))
+            else:
+                states[-1][1].update(dict.fromkeys(choices, len(states)))
+            states.append((number == len(places) - 1, {}))
+    return states
+
+
+def heard_clips(
+    acoustic: AcousticModel, people: Sequence[Utterance], voices: Sequence[Utterance]
+) -> list[tuple[str, np.ndarray]]:
+    """Return what is said and the phones' log probabilities: of recordings, of several in a row, and of voices."""
+    rng = np.random.default_rng(4)
+    known = [one for one in people if one.text is not None and len(one.samples) < 6 * 16000]
+    words = [one for one in known if one.name.startswith("speech_commands") and one.text]
+    clips = [(str(one.text), one.samples) for one in (*known, *voices)]
+    for _ in range(len(known) // 2):
+        chosen = [words[int(at)] for at in rng.integers(len(words), size=rng.integers(2, 5))]
+        pauses = [np.zeros(int(rng.uniform(0, SILENCE) * 16000), np.int16) for _ in chosen]
+        parts = [part for one, pause in zip(chosen, pauses, strict=True) for part in (_trimmed(one.samples), pause)]
+        clips.append((" ".join(str(one.text) for one in chosen), np.concatenate(parts)))
+    return [(text, acoustic.log_probs(np.float32(1 / 32768) * samples.astype(np.float32))) for text, samples in clips]
+
+
+def _trimmed(samples: np.ndarray) -> np.ndarray:
+    """Return the loud part with a tenth of a second around it."""
+    frames = len(samples) // 160
+    level = np.square(samples[: frames * 160].astype(np.float32)).reshape(frames, 160).mean(axis=1)
+    level = np.convolve(np.sqrt(level), np.full(5, 0.2), "same")
+    loud = np.flatnonzero(level > 0.15 * level.max())
+    return samples[max(0, (loud[0] - 8) * 160) : (loud[-1] + 9) * 160]
+
+
+def learn(manifest: Manifest, people: Sequence[Utterance], voices: Sequence[Utterance]) -> dict[str, object]:
+    """Return the best `blank` and `confidence` for a bundle's acoustic model, with what they reach."""
+    part = manifest.part(PhonesPart)
+    spelling = Spelling(manifest.path(part.spelling)).pronounce if part.spelling else None
+    lexicon = Lexicon.load(manifest.path(part.lexicon), spelling)
+    acoustic = AcousticModel(manifest)
+    clips = heard_clips(acoustic, people, voices)
+    vocabulary = sorted({word for text, _ in clips for word in text.split()})
+    trials = Trials(clips, vocabulary, 5)
+    best: dict[str, object] = {"loss": np.inf}
+    for blank in BLANKS:
+        ears = SpeechToText(acoustic, lexicon, _states([[KEYWORDS]]), weights={}, blank=blank)
+        rows = list(trials.rows(ears))
+        weights = fit([row for _, row in rows])
+        result = {"loss": _loss(rows, weights), "blank": blank, "confidence": weights, **_table(rows, weights)}
+        print(json.dumps({name: value for name, value in result.items() if name != "confidence"}), flush=True)
+        best = min(best, result, key=lambda one: float(str(one["loss"])))
+    return best
+
+
+def _loss(rows: Sequence[tuple[str, Row]], weights: Mapping[str, float]) -> float:
+    """Return the mean surprise, right and wrong alike in sum."""
+    said = [-np.log(probability(seen, weights)) for _, (seen, right) in rows if right]
+    wrong = [-np.log(1 - probability(seen, weights)) for _, (seen, right) in rows if not right]
+    return round(float(np.mean(said) + np.mean(wrong)) / 2, 4)
+
+
+def _table(rows: Sequence[tuple[str, Row]], weights: Mapping[str, float]) -> dict[str, object]:
+    """Return by kind how many there are, the share heard rightly and the share believed, of right and of wrong ones."""
+    table: dict[str, object] = {}
+    for kind in dict.fromkeys(kind for kind, _ in rows):
+        of = [(right, probability(seen, weights) >= 0.5) for one, (seen, right) in rows if one == kind]
+        right, wrong = ([believed for said, believed in of if said == value] for value in (True, False))
+        shares = [round(float(np.mean(part)), 3) if part else None for part in (right, wrong)]
+        table[kind] = [len(of), round(len(right) / len(of), 3), *shares]
+    return table
+
+
+def main() -> None:
+    """Learn how far to believe a bundle's acoustic model and write `blank` and `confidence` as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("spoken", type=Path, help="folder of the stage `speak`")
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--clips", type=int, default=700, help="of people, and half as many of voices")
+    options = parser.parse_args()
+    rng = np.random.default_rng(3)
+    people = utterances.load(options.spoken / "recordings.npz")
+    voices = utterances.load(max(options.spoken.glob("spoken-*.npz")))
+    held = [one for one in people if one.held_out and one.text is not None]
+    others = [one for one in people if not one.held_out and one.text is not None]
+    drawn = [others[int(at)] for at in rng.choice(len(others), max(0, options.clips - len(held)), replace=False)]
+    found = learn(Manifest.load(options.bundle), [*held, *drawn], voices[: options.clips // 2])
+    options.path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
