@@ -142,13 +142,13 @@ def main() -> None:
     words = chosen.word or sorted(text for text, sounds in by_text.items() if len(text) > 5 and len(sounds) >= 10)
     for word in words:
         row = roc(Spotter.of_text(word, acoustic, lexicon, background=background), clips)
-        wake = WakeWord(word, acoustic, lexicon, background=background)
+        wake = WakeWord.of_text(word, acoustic, lexicon, background=background)
         if chosen.stream:
             heard = [streamed(wake, samples) for samples in by_text[word][: chosen.stream]]
             row["missed in a stream"] = round(1 - float(np.mean(heard)), 4)
         report[word] = row
         print(word, row, flush=True)
-    report["load"] = loads(WakeWord(words[0], acoustic, lexicon, background=background), by_text)
+    report["load"] = loads(WakeWord.of_text(words[0], acoustic, lexicon, background=background), by_text)
     print(report["load"])
     print(json.dumps(report))
 

@@ -38,7 +38,7 @@ class Tuning:
     """
 
     sharpness: float = 1.0
-    similar: float = 0.3
+    similar: float = 0.1
     floor: float = 1e-3
     worst: float = 0.1
     longest_s: float = 0.16

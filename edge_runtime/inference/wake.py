@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.inference.background import Background
     from edge_runtime.inference.site_scores import SiteScores
-    from edge_runtime.inference.spotter import Acoustic, Taught, Words
+    from edge_runtime.inference.spotter import Acoustic, Words
     from edge_runtime.inference.spotting import Hit
 
 SPEECH = 0.4
@@ -32,50 +32,44 @@ _LEARN_S = 5.0
 
 
 class WakeWord:
-    """Listens to one stream for one or more phrases; acoustic model and words may be shared.
+    """Listens to one stream for one or more phrases; all that it is given may be shared with other streams.
 
     Args:
-        phrase: any word or words, or several such phrases.
+        spotters: of one or more phrases.
         acoustic: gives the probabilities of phones.
-        words: knows how words are said.
-        background: ordinary speech to set the thresholds by.
-        false_accepts_per_hour: how often ordinary speech may be taken for a phrase in an hour of it.
-        taught: by phrase, what recordings of it have taught.
-
-    Raises:
-        ConfigError: a phrase has no words, a word that cannot be said, or is too short.
+        sites: by phrase, the counts that raise its threshold and go on being filled with what is said here.
+        false_accepts_per_hour: how often this home's talk may be taken for a phrase in an hour of it.
     """
 
     def __init__(
         self,
-        phrase: str | Sequence[str],
+        spotters: Sequence[Spotter],
         acoustic: Acoustic,
-        words: Words,
-        *,
-        background: Background | None = None,
+        sites: Mapping[str, SiteScores] | None = None,
         false_accepts_per_hour: float = FALSE_ACCEPTS_PER_HOUR,
-        taught: Mapping[str, Taught] | None = None,
     ) -> None:
-        phrases = [phrase] if isinstance(phrase, str) else list(phrase)
-        self.spotters = tuple(
-            Spotter.of_text(
-                one,
-                acoustic,
-                words,
-                background=background,
-                false_accepts_per_hour=false_accepts_per_hour,
-                taught=(taught or {}).get(one),
-            )
-            for one in phrases
-        )
+        self.spotters = tuple(spotters)
         self._acoustic = acoustic
         self._rate = false_accepts_per_hour
-        self._sites: dict[str, SiteScores] = {}
+        self._sites = dict(sites or {})
         usual = max(spotter.keyword.usual_s for spotter in self.spotters)
         self._window = round((1.5 * usual + _STEP_S + _SETTLED_S + 0.2) * SAMPLE_RATE_HZ)
         self._least = round(0.4 * min(spotter.keyword.usual_s for spotter in self.spotters) * SAMPLE_RATE_HZ)
         self._vad: VoiceActivity | None = None
+        self._adapt()
         self.reset()
+
+    @classmethod
+    def of_text(
+        cls, phrase: str | Sequence[str], acoustic: Acoustic, words: Words, background: Background | None = None
+    ) -> Self:
+        """Return what listens for any word or words, or several such phrases.
+
+        Raises:
+            ConfigError: a phrase has no words, a word that cannot be said, or is too short.
+        """
+        phrases = [phrase] if isinstance(phrase, str) else phrase
+        return cls([Spotter.of_text(one, acoustic, words, background=background) for one in phrases], acoustic)
 
     def reset(self) -> None:
         """Forget what was heard, as at the start of another recording."""
@@ -87,11 +81,6 @@ class WakeWord:
         self._best: dict[str, Hit] = {}
         if self._vad:
             self._vad.reset()
-
-    def keep_scores(self, sites: Mapping[str, SiteScores]) -> None:
-        """Learn from what is said here: by phrase, the counts that raise its threshold and go on being filled."""
-        self._sites = dict(sites)
-        self._adapt()
 
     def save(self) -> None:
         """Write down what was learned from what is said here."""

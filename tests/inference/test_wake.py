@@ -58,7 +58,7 @@ def background(model: PaintedModel, count: int = 80) -> Background:
 def test_heard_in_a_stream(said: str, expected: list[str]) -> None:
     model = PaintedModel()
     samples = say(said)
-    wakes = listen(WakeWord("hey pixel", model, PaintedWords()), samples)
+    wakes = listen(WakeWord.of_text("hey pixel", model, PaintedWords()), samples)
     assert [wake.word for wake in wakes] == expected
     for wake in wakes:
         assert 100 <= wake.start < wake.end <= 100 + len(samples) / RATE
@@ -67,21 +67,23 @@ def test_heard_in_a_stream(said: str, expected: list[str]) -> None:
 
 def test_two_wake_words_share_one_run_of_the_model() -> None:
     model = PaintedModel()
-    wakes = listen(WakeWord(["hey pixel", "jarvis"], model, PaintedWords()), say("jarvis turn on the hey pixel"))
+    wakes = listen(
+        WakeWord.of_text(["hey pixel", "jarvis"], model, PaintedWords()), say("jarvis turn on the hey pixel")
+    )
     assert [wake.word for wake in wakes] == ["jarvis", "hey pixel"]
     assert model.runs < 12
 
 
 def test_nothing_runs_while_nobody_speaks() -> None:
     model = PaintedModel()
-    wake = WakeWord("hey pixel", model, PaintedWords())
+    wake = WakeWord.of_text("hey pixel", model, PaintedWords())
     assert listen(wake, say("hey pixel"), [0.1] * 1000) == []
     assert model.runs == 0
     assert sum(len(chunk.samples) for chunk in wake._heard) < 0.5 * RATE
 
 
 def test_reset_forgets_what_was_begun() -> None:
-    wake = WakeWord("hey pixel", PaintedModel(), PaintedWords())
+    wake = WakeWord.of_text("hey pixel", PaintedModel(), PaintedWords())
     samples = say("hey pixel", quiet_s=0.1)
     half = len(samples) // 2
     for at in range(0, half, CHUNK):
@@ -91,7 +93,7 @@ def test_reset_forgets_what_was_begun() -> None:
 
 
 def test_a_recording_is_examined_whole() -> None:
-    wake = WakeWord("hey pixel", PaintedModel(), PaintedWords())
+    wake = WakeWord.of_text("hey pixel", PaintedModel(), PaintedWords())
     long = np.concatenate([say("turn on the lamp")] * 8 + [say("hey pixel")] + [say("jarvis")] * 8)
     found = wake.examine(AudioChunk("file", 0.0, long))
     begins = 8 * len(say("lamp turn on the")) / RATE + 0.5
@@ -152,8 +154,10 @@ def test_the_background_may_hold_the_phrase_itself() -> None:
 
 def test_taught_ways_to_say_it_count() -> None:
     odd = ("HH", "IY", "P", "IY", "K", "S", "OW")
+    model, words = PaintedModel(), PaintedWords()
     plain, taught = (
-        WakeWord("hey pixel", PaintedModel(), PaintedWords(), taught=t) for t in (None, {"hey pixel": Taught((odd,))})
+        WakeWord([Spotter.of_text("hey pixel", model, words, taught=lesson)], model)
+        for lesson in (None, Taught((odd,)))
     )
     clip = AudioChunk("file", 0.0, say(" ".join(odd)))
     assert taught.examine(clip).score > plain.examine(clip).score
@@ -212,11 +216,11 @@ def test_the_sites_own_talk_can_only_raise_the_threshold(tmp_path: Path) -> None
     model = PaintedModel()
     thresholds = []
     for name, level in (("quiet", -6.0), ("loud", -1.2), ("louder", -0.1)):
-        wake = WakeWord("hey pixel", model, PaintedWords(), background=background(model))
+        wake = WakeWord.of_text("hey pixel", model, PaintedWords(), background=background(model))
         before = wake.threshold("hey pixel")
         site = SiteScores(tmp_path / f"{name}.json", "model")
         filled(site, level)
-        wake.keep_scores({"hey pixel": site})
+        wake = WakeWord(wake.spotters, model, {"hey pixel": site})
         thresholds.append(wake.threshold("hey pixel"))
         assert thresholds[-1] >= before
     assert thresholds[0] == pytest.approx(before)
@@ -226,8 +230,8 @@ def test_the_sites_own_talk_can_only_raise_the_threshold(tmp_path: Path) -> None
 
 def test_scores_that_were_not_the_wake_word_are_counted(tmp_path: Path) -> None:
     path = site_file(tmp_path, "hey pixel")
-    wake = WakeWord("hey pixel", PaintedModel(), PaintedWords())
-    wake.keep_scores({"hey pixel": SiteScores(path, "model")})
+    spotter = Spotter.of_text("hey pixel", PaintedModel(), PaintedWords())
+    wake = WakeWord([spotter], PaintedModel(), {"hey pixel": SiteScores(path, "model")})
     listen(wake, say("turn on the lamp"))
     [heard] = listen(wake, say("hey pixel"))
     assert not path.exists()
