@@ -56,5 +56,12 @@ def recogniser(models: Models, graph: WordGraph) -> Recogniser:
         return SphinxSpeechToText(graph.fsg(), spoken)
     from edge_runtime.inference.asr import SpeechToText  # noqa: PLC0415
 
-    weights = models.ears.part(PhonesPart).confidence
-    return SpeechToText(models.acoustic, models.lexicon, graph.states(), spoken=spoken, weights=weights)
+    part = models.ears.part(PhonesPart)
+    return SpeechToText(
+        models.acoustic,
+        models.lexicon,
+        graph.states(),
+        spoken=spoken,
+        weights=part.confidence,
+        blank=part.blank,
+    )
