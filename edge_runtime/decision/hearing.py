@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-GAP_S = 1.0
-"""Two sounds of a kind with less between them are one: a dog barks more than once."""
+GAP_S = 2.0
+"""Two sounds of a kind with less between them are one: a dog barks more than once, and rain comes in gusts."""
 
 HOLD = 0.4
 """A sound goes on while its probability stays above this share of what it needs to begin."""
