@@ -23,6 +23,7 @@ from edge_runtime.errors import BundleError, ConfigError, EdgeError, InputError
 from edge_runtime.runtime import ExitStatus
 from edge_runtime.say_verb import say
 from edge_runtime.settings_help import explain
+from edge_runtime.teach_verbs import teach, wake
 from edge_runtime.transcribe_verb import transcribe
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 cli.add_typer(bundles, name="bundle")
+cli.add_typer(teach, name="teach")
 
 LAST_FOUND = Path("run-output/last-frame.jpg")
 
@@ -201,6 +203,7 @@ def ask(
 
 
 cli.command()(say)
+cli.command()(wake)
 cli.command()(transcribe)
 
 

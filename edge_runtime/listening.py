@@ -37,26 +37,27 @@ class Listening:
 
     def __init__(self, settings: Settings, models: Models) -> None:
         self._settings = settings
-        self._models = models
+        self.models = models
+        self.false_accepts_per_hour = settings.voice.wake_false_accepts_per_hour
         self._folder = settings.device.data_dir.expanduser()
         self.things = TaughtThings(self._folder / "taught")
 
     @cached_property
     def background(self) -> Background | None:
         """Ordinary speech as the acoustic model hears it, None where the bundle has none."""
-        part = self._models.ears.part(PhonesPart)
-        return read_background(self._models.ears.path(part.background)) if part.background else None
+        part = self.models.ears.part(PhonesPart)
+        return read_background(self.models.ears.path(part.background)) if part.background else None
 
     @property
     def phones_model(self) -> str:
         """The sha256 of the model that hears phones."""
-        ears = self._models.ears
+        ears = self.models.ears
         return ears.files[ears.part(PhonesPart).file].sha256
 
     @cached_property
     def sound_models(self) -> Models:
         """The models with the bundle's sound model, or omni-nano's where it has none."""
-        return self._models if self._models.manifest.audio else Models(threads=self._settings.device.threads)
+        return self.models if self.models.manifest.audio else Models(threads=self._settings.device.threads)
 
     @property
     def sounds_model(self) -> str:
@@ -71,7 +72,7 @@ class Listening:
             ConfigError: one of `words` can be no wake word.
             BundleError: the bundle has no acoustic model.
         """
-        models, rate = self._models, self._settings.voice.wake_false_accepts_per_hour
+        models, rate = self.models, self.false_accepts_per_hour
         taught = self._taught_wake_words()
         spotters = [
             Spotter.of_text(
@@ -99,8 +100,8 @@ class Listening:
         commands = self._usable("command")
         if not commands:
             return inner
-        rate = self._settings.voice.wake_false_accepts_per_hour
-        return TaughtUnderstanding(inner, TaughtCommands(self._models.acoustic, commands, self.background, rate))
+        rate = self.false_accepts_per_hour
+        return TaughtUnderstanding(inner, TaughtCommands(self.models.acoustic, commands, self.background, rate))
 
     def tagger(self, labels: Sequence[str] = (), min_score: float | None = None) -> SoundTagger:
         """Return what names sounds, taught ones too.
@@ -117,7 +118,7 @@ class Listening:
         return TaughtTagger(models.hearing, models.manifest, taught, min_score=min_score, labels=labels)
 
     def _taught_wake_words(self) -> dict[str, Taught]:
-        things, phones = self._usable("wake"), self._models.ears.part(PhonesPart).phones
+        things, phones = self._usable("wake"), self.models.ears.part(PhonesPart).phones
         return {thing.name.lower(): taught_phrase(thing, phones) for thing in things}
 
     def _usable(self, kind: Kind) -> list[TaughtThing]:

@@ -105,6 +105,24 @@ def transcribe_words(record: Record) -> str:
     return f"{record['path']}: {record['text']}"
 
 
+def wake_words(record: Record) -> str:
+    """Say whether a wake word was heard, where, and how far from counting it was."""
+    place = f"{record['start_s']:.2f} to {record['end_s']:.2f} s" if record["heard"] else "not heard"
+    return f"{record['path']}: {record['word']!r} {place} ({record['score']:.3f}, needs {record['threshold']:.3f})"
+
+
+def taught_words(record: Record) -> str:
+    """Say what was taught, how well it will do, and what is wrong with it."""
+    meaning = f" -> {record['intent']}" if "intent" in record else ""
+    own = f"{record['found']} of {record['clips']} would be found by the others"
+    false = f"{record['false']} of {record['background']} other sounds taken for it"
+    line = f"{record['kind']} {record['name']!r}{meaning}: {own}, {false}"
+    if record.get("shortage"):
+        line += f"\n  not enough data: {record['shortage']}"
+        line += "" if record["kept"] else "\n  not kept; --force keeps it"
+    return line if record.get("usable", True) else f"{line}\n  taught with another model; teach it again"
+
+
 def bundle_words(record: Record) -> str:
     """Say what a bundle is, where it came from and what was measured."""
     parts = [*record["parts"], *([f"{record['labels']} labels"] if record["labels"] else [])]

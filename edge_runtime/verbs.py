@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.config import Settings
     from edge_runtime.decision.hearing import Sound
+    from edge_runtime.listening import Listening
     from edge_runtime.sections import SpeechSettings
 
 Record = dict[str, Any]
@@ -185,6 +186,29 @@ def saying(speech: SpeechSettings, out: Path | None) -> Callable[[str], Record]:
             return record | {"seconds": round(playback.play(voice.pieces(text), speech.volume, lambda: None), 3)}
 
     return say
+
+
+def spotting(listening: Listening, word: str) -> Callable[[str], Record]:
+    """Return what looks for a wake word in a sound file.
+
+    Raises:
+        ConfigError: the word can be no wake word.
+    """
+    spotter = listening.wake_words([word])()
+
+    def spot(path: str) -> Record:
+        clip = read_sound(Path(path))
+        found, needed = spotter.examine(clip), spotter.threshold(word)
+        return {
+            "word": word,
+            "score": round(found.score, 6),
+            "threshold": round(needed, 6),
+            "heard": found.score >= needed,
+            "start_s": round(found.start - clip.at, 3),
+            "end_s": round(found.end - clip.at, 3),
+        }
+
+    return spot
 
 
 def asking(settings: Settings, picture: str | None) -> Callable[[str], Record]:

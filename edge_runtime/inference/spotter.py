@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LEAST_PHONES = 4
 """A phrase with fewer phones is inside too many others to be a wake word: "no" is in "know", "snow" and "nobody"."""
-SHORT_PHONES = 6
+SHORT_PHONES = 5
 FALSE_ACCEPTS_PER_HOUR = 1.0
 _UNFITTED = math.log(0.2)
 """Threshold where the bundle has no background: a geometric mean of a fifth for each phone."""
@@ -201,6 +201,6 @@ def forms_of(phrase: str, words: Words, taught: Sequence[Phones] = ()) -> list[P
     if shortest < LEAST_PHONES:
         raise ConfigError(
             f"wake word {phrase!r} has {shortest} sounds only, and other words hold it; take one with "
-            f"{SHORT_PHONES} or more, for example 'hey {phrase}'"
+            "6 or more, for example 'hey {phrase}'"
         )
     return forms
