@@ -20,6 +20,7 @@ from edge_runtime.decision.scene import Scene
 from edge_runtime.decision.tracking import Tracker
 from edge_runtime.decision.zones import Line, Zone, ZoneMonitor
 from edge_runtime.dictation import make_dictation
+from edge_runtime.doors import Doors
 from edge_runtime.ears import make_voice
 from edge_runtime.errors import ConfigError
 from edge_runtime.house import House
@@ -41,6 +42,7 @@ from edge_runtime.types import Event, Question
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from edge_runtime.api.wyoming import WyomingServer
     from edge_runtime.sinks.fanout import Sink
     from edge_runtime.sinks.speaker import Speaker
 
@@ -58,6 +60,7 @@ class App:
         self._settings = settings
         self._once = once
         self._scene = Scene()
+        self.server: WyomingServer | None = None
         with ExitStack() as closing:
             self._closing = closing
             self._build(console)
@@ -71,11 +74,14 @@ class App:
         # Wrong addresses and files are found before anything is started.
         cameras = [open_camera(camera) for camera in settings.cameras]
         microphones = [open_microphone(microphone) for microphone in settings.microphones]
-        voice = make_voice(settings, models, questions) if microphones else None
+        # Whoever waits for the end of a recording serves nobody.
+        doors = Doors(settings) if settings.wyoming.enabled and not self._once else None
+        heard = microphones or (doors and doors.hears)
+        voice = make_voice(settings, models, questions) if heard else None
         sounds = make_sounds(settings, models) if microphones else None
-        dictation = make_dictation(settings.voice.dictation, settings.device.threads) if microphones else None
+        dictation = make_dictation(settings.voice.dictation, settings.device.threads) if heard else None
         self._mqtt = self._make_mqtt() if settings.mqtt.enabled else None
-        fanout = FanOut([sink for sink in (self._mqtt, console) if sink])
+        fanout = FanOut([sink for sink in (self._mqtt, console, doors) if sink])
         self._closing.callback(fanout.close, FLUSH_S)
         mouth = Mouth.of(settings.speech) if settings.speech.enabled else None
         if mouth:
@@ -85,8 +91,11 @@ class App:
             self.house.add_camera(eye, self._view(camera, models), paced=eye.live or camera.realtime)
         for microphone, ear in zip(settings.microphones, microphones, strict=True):
             if voice:
-                listening = sounds[0]() if sounds else None
-                self.house.add_microphone(ear, voice(), listening, paced=ear.live or microphone.realtime)
+                listening, tap = sounds[0]() if sounds else None, doors.tap(microphone.name) if doors else None
+                self.house.add_microphone(ear, voice(), listening, paced=ear.live or microphone.realtime, tap=tap)
+        if doors:
+            self.server = doors.server(models, voice, dictation, self.house.ask)
+            self.house.add_server("wyoming", self.server.serve)
         if self._mqtt:
             self._open_mqtt(self._mqtt, models.labels, sounds[1] if sounds else ())
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from edge_runtime.api.services import SatelliteParts, Services
 
 PROGRAM = "edge-runtime"
-_SELF = Made(PROGRAM, "edge-runtime", "https://pypi.org/project/edge-runtime/")
+_SELF = Made(PROGRAM, "the makers of edge-runtime", "")
 
 
 def services_info(services: Services) -> Info:

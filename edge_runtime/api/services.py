@@ -62,7 +62,7 @@ class Made:
     Attributes:
         name: of the model.
         by: its maker.
-        url: where it comes from.
+        url: where it comes from, empty for this program itself.
         version: as its maker counts.
         languages: which it knows, "en" for example.
     """
