@@ -132,10 +132,10 @@ class House:
 
         def understand(worker: Worker) -> None:
             while (chunk := _next(chunks, worker)) is not None:
-                self._take(voice.step(chunk))
+                self._take(voice.step(chunk), paced=paced)
                 if sounds:
                     self._hear(sounds, chunk)
-            self._take(voice.flush())
+            self._take(voice.flush(), paced=paced)
 
         self._add_source(source.name, listen)
         self._listeners.append(Worker(f"{source.name}-voice", understand, self._metrics))
@@ -230,7 +230,7 @@ class House:
             self.publish(event)
         self._metrics.patches.labels(chunk.source).inc(sounds.evaluated - before)
 
-    def _take(self, understood: Sequence[Event | Question]) -> None:
+    def _take(self, understood: Sequence[Event | Question], *, paced: bool) -> None:
         for item in understood:
             if self.mouth and not self.mouth.lets_pass(item):
                 self.counts["heard_while_speaking"] += 1
@@ -238,7 +238,7 @@ class House:
                 self.publish(item)
                 if self.mouth:
                     self.mouth.confirm(item)
-            elif unwritten(item) and self._questions.qsize() >= UNWRITTEN_KEPT:
+            elif paced and unwritten(item) and self._questions.qsize() >= UNWRITTEN_KEPT:
                 self.counts["dictations_dropped"] += 1
             else:
                 self._questions.put((item, Future()), timeout=PATIENCE_S)
