@@ -80,6 +80,30 @@ def test_an_hour_of_silence_takes_no_memory() -> None:
     assert sum(len(chunk.samples) for chunk in endpointer._chunks) <= 0.3 * SAMPLE_RATE_HZ + CHUNK
 
 
+@pytest.mark.parametrize(
+    ("speech", "so_far", "pause"),
+    [
+        pytest.param([SILENT] * 10, None, 0, id="silence"),
+        pytest.param([SILENT] * 10 + [LOUD], None, 0, id="too little yet"),
+        pytest.param([SILENT] * 10 + [LOUD] * 3, (8, 13), 0, id="in the middle of speech"),
+        pytest.param([SILENT] * 10 + [LOUD] * 3 + [SILENT] * 3, (8, 16), 3, id="in a pause"),
+        pytest.param([LOUD] * 3 + [SILENT] * 2 + [UNSURE], (0, 6), 0, id="the pause is over"),
+        pytest.param([LOUD] * 3 + [SILENT] * 4, None, 4, id="ended: the pause that ended it is told, nothing goes on"),
+        pytest.param([LOUD] * 20, None, 0, id="cut at its longest: what follows is another"),
+    ],
+)
+def test_an_utterance_can_be_looked_at_while_it_goes_on(
+    speech: list[float], so_far: tuple[int, int] | None, pause: int
+) -> None:
+    endpointer = Endpointer(0.5, 4 * CHUNK_S, 20 * CHUNK_S, pre_roll_s=2 * CHUNK_S, min_speech_s=2 * CHUNK_S)
+    for chunk, probability in zip(chunks(len(speech)), speech, strict=True):
+        endpointer.update(chunk, probability)
+    seen = [endpointer.so_far(), endpointer.so_far()]
+    spans = [u and (int(u.samples[0]) // CHUNK, int(u.samples[-1]) // CHUNK + 1) for u in seen]
+    assert spans == [so_far, so_far], "looking changes nothing"
+    assert endpointer.pause_s == pytest.approx(pause * CHUNK_S)
+
+
 @pytest.mark.parametrize("size", [1, 160, 8000])
 def test_any_size_of_chunk(size: int) -> None:
     endpointer = Endpointer(0.5, 0.3, 10.0)
