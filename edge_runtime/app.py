@@ -91,9 +91,10 @@ class App:
             self.house.add_camera(eye, self._view(camera, models), paced=eye.live or camera.realtime)
         for microphone, ear in zip(settings.microphones, microphones, strict=True):
             if voice:
-                listening, tap = sounds[0]() if sounds else None, doors.tap(microphone.name) if doors else None
-                self.house.add_microphone(ear, voice(), listening, paced=ear.live or microphone.realtime, tap=tap)
+                listening = sounds[0]() if sounds else None
+                self.house.add_microphone(ear, voice(), listening, paced=ear.live or microphone.realtime)
         if doors:
+            doors.listen_along(self.house.listen_along)
             self.server = doors.server(models, voice, dictation, self.house.ask)
             self.house.add_server("wyoming", self.server.serve)
         if self._mqtt:

@@ -59,9 +59,10 @@ class Doors:
         self._satellite = self._make_satellite() if self._microphone else None
         self._tts: TextToSpeech | None = None
 
-    def tap(self, microphone: str) -> Callable[[AudioChunk], None] | None:
-        """Return what hears the chunks of a microphone along with the house, None where nobody does."""
-        return self._satellite.hear if self._satellite and microphone == self._microphone else None
+    def listen_along(self, house: Callable[[str, Callable[[AudioChunk], None]], None]) -> None:
+        """Let the satellite have the chunks of its microphone; `house` gives them to whoever asks."""
+        if self._satellite and self._microphone:
+            house(self._microphone, self._satellite.hear)
 
     def publish(self, event: Event) -> None:
         """Take note of a wake word that the satellite's microphone heard."""

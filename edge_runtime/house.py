@@ -74,6 +74,7 @@ class House:
         self._listeners: list[Worker] = []
         self._chunks: list[queue.Queue[AudioChunk | None]] = []
         self._ears: set[str] = set()
+        self._taps: dict[str, Callable[[AudioChunk], None]] = {}
         self._views: dict[str, VisionPipeline] = {}
 
     def add_camera(self, source: FrameSource, view: VisionPipeline, *, paced: bool) -> None:
@@ -94,15 +95,9 @@ class House:
         self._add_source(source.name, capture)
 
     def add_microphone(
-        self,
-        source: ChunkSource,
-        voice: VoicePipeline,
-        sounds: SoundPipeline | None = None,
-        *,
-        paced: bool,
-        tap: Callable[[AudioChunk], None] | None = None,
+        self, source: ChunkSource, voice: VoicePipeline, sounds: SoundPipeline | None = None, *, paced: bool
     ) -> None:
-        """Listen to a microphone for speech, and for `sounds`; `tap` gets every chunk too, and must not wait.
+        """Listen to a microphone for speech, and for `sounds`.
 
         What nobody has time for within two seconds is dropped and counted.
         """
@@ -116,7 +111,7 @@ class House:
             for chunk in source.chunks():
                 if worker.stopping.is_set():
                     break
-                if tap:
+                if tap := self._taps.get(source.name):
                     tap(chunk)
                 if paced and chunks.full():
                     with suppress(queue.Empty):
@@ -139,6 +134,10 @@ class House:
 
         self._add_source(source.name, listen)
         self._listeners.append(Worker(f"{source.name}-voice", understand, self._metrics))
+
+    def listen_along(self, microphone: str, tap: Callable[[AudioChunk], None]) -> None:
+        """Give every chunk of a microphone to `tap` too, which must not wait."""
+        self._taps[microphone] = tap
 
     def add_server(self, name: str, serve: Callable[[threading.Event, Callable[[], None]], None]) -> None:
         """Let other programs in until told to stop; `serve` gets what says so, and what to call as long as it works."""
