@@ -36,7 +36,7 @@ def make_voice(settings: Settings, models: Models, questions: Source | None) -> 
     matcher = IntentMatcher(home)
     graph = speech_grammar([*home, questions] if questions else home)
     continuations = Continuations(graph.states(), matcher.match)
-    understanding = Understanding(recogniser(models, graph), matcher, voice.min_confidence)
+    understanding = Understanding(recogniser(models, graph, matcher.match), matcher, voice.min_confidence)
 
     def make() -> VoicePipeline:
         endpointer = Endpointer(voice.speech_threshold, voice.end_silence_s, voice.max_utterance_s)
@@ -46,7 +46,7 @@ def make_voice(settings: Settings, models: Models, questions: Source | None) -> 
     return make
 
 
-def recogniser(models: Models, graph: WordGraph) -> Recogniser:
+def recogniser(models: Models, graph: WordGraph, match: Callable[[str], object]) -> Recogniser:
     """Return what hears the sentences of `graph`: the bundle's acoustic model, or PocketSphinx where there is none."""
     from edge_runtime.decision.grammar import spoken  # noqa: PLC0415
 
@@ -58,10 +58,5 @@ def recogniser(models: Models, graph: WordGraph) -> Recogniser:
 
     part = models.ears.part(PhonesPart)
     return SpeechToText(
-        models.acoustic,
-        models.lexicon,
-        graph.states(),
-        spoken=spoken,
-        weights=part.confidence,
-        blank=part.blank,
+        models.acoustic, part, models.lexicon, graph.states(), spoken=spoken, meaning=lambda text: match(text) or text
     )

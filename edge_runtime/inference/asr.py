@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge_runtime.bundles.parts import PhonesPart
     from edge_runtime.inference.graphs import States
     from edge_runtime.inference.lexicon import Lexicon
     from edge_runtime.types import AudioChunk
@@ -28,10 +29,6 @@ _COMMON_WORDS = 4000
 
 class Acoustic(Protocol):
     """Gives the probability of each phone in each frame."""
-
-    @property
-    def phones(self) -> tuple[str, ...]:
-        """What channels 1 and up stand for."""
 
     def log_probs(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return (frames, 1 + phones), channel 0 CTC's blank."""
@@ -70,29 +67,30 @@ class SpeechToText:
 
     Args:
         acoustic: the acoustic model.
+        part: its table in the manifest: what the blank weighs, and the evidence in the model of the confidence.
         lexicon: how words are said.
         states: the sentences, as the states of a graph of words.
         spoken: how to say a written word that is not one, such as "%" or "75".
-        weights: of the evidence, by name, in the logistic model of the confidence.
-        blank: taken off the logarithm of the blank's probability.
+        meaning: what a sentence asks for; sentences of one meaning do not make each other less sure.
     """
 
     def __init__(
         self,
         acoustic: Acoustic,
+        part: PhonesPart,
         lexicon: Lexicon,
         states: States,
         *,
         spoken: Callable[[str], str] = str,
-        weights: Mapping[str, float],
-        blank: float = 0.0,
+        meaning: Callable[[str], object] = str,
     ) -> None:
-        self._channels = {phone: number for number, phone in enumerate(acoustic.phones, 1)}
+        self._channels = {phone: number for number, phone in enumerate(part.phones, 1)}
         self._acoustic = acoustic
         self._lexicon = lexicon
         self._spoken = spoken
-        self._weights = weights
-        self._blank = np.float32(blank)
+        self._weights = part.confidence
+        self._blank = np.float32(part.blank)
+        self._meaning = meaning
         self._sentences = sentence_lattice(states, lexicon, self._channels, spoken)
         self._words = word_loop(lexicon, self._channels, _COMMON_WORDS)
         self._phones = phone_loop(lexicon, self._channels)
@@ -123,15 +121,15 @@ class SpeechToText:
             return NOTHING
         words = self._words.prefixes(frames).max(axis=1)
         phones = self._phones.prefixes(frames).max(axis=1)
-        scores = np.array([sentence.score for sentence in found] + [silence])
+        meanings = [self._meaning(sentence.text) for sentence in found]
         judged = []
-        for number, sentence in enumerate(found):
-            margin = float(scores[number] - np.delete(scores, number).max())
-            seen = evidence(sentence, frames, words, phones, margin)
+        for sentence, meaning in zip(found, meanings, strict=True):
+            others = (other.score for other, meant in zip(found, meanings, strict=True) if meant != meaning)
+            seen = evidence(sentence, frames, words, phones, sentence.score - max(others, default=silence))
             judged.append((sentence.text, probability(seen, self._weights), seen))
         text, confidence, seen = judged[0]
-        others = (Alternative(other, min(chance, 1 - confidence)) for other, chance, _ in judged[1:])
-        return Transcript(text, confidence, seen, tuple(others))
+        alternatives = (Alternative(other, min(chance, 1 - confidence)) for other, chance, _ in judged[1:])
+        return Transcript(text, confidence, seen, tuple(alternatives))
 
     def _weighed(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the log probabilities with less of the blank, which the model was taught to prefer when in doubt."""

@@ -155,7 +155,8 @@ def learn(manifest: Manifest, people: Sequence[Utterance], voices: Sequence[Utte
     trials = Trials(clips, vocabulary, 5)
     best: dict[str, object] = {"loss": np.inf}
     for blank in BLANKS:
-        ears = SpeechToText(acoustic, lexicon, _states([[KEYWORDS]]), weights={}, blank=blank)
+        trial = part.model_copy(update={"blank": blank})
+        ears = SpeechToText(acoustic, trial, lexicon, _states([[KEYWORDS]]))
         rows = list(trials.rows(ears))
         weights = fit([row for _, row in rows])
         result = {"loss": _loss(rows, weights), "blank": blank, "confidence": weights, **_table(rows, weights)}

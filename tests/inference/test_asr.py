@@ -37,8 +37,7 @@ def listener(models: Models) -> SpeechToText:
     part = models.ears.phones
     assert part is not None
     states = speech_grammar([*home(None, ROOMS, NAMES, builtin=True), QUESTIONS]).states()
-    acoustic, lexicon = models.acoustic, models.lexicon
-    return SpeechToText(acoustic, lexicon, states, spoken=spoken, weights=part.confidence, blank=part.blank)
+    return SpeechToText(models.acoustic, part, models.lexicon, states, spoken=spoken)
 
 
 @pytest.fixture(scope="module")
