@@ -62,6 +62,20 @@ class Transcript:
 NOTHING = Transcript("", 0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Overheard:
+    """What an utterance sounds like without a grammar.
+
+    Attributes:
+        frames: (frames, channels) log probabilities, the blank weighed.
+        words, phones: (frames + 1,) score of the best common words, and of the best phones, up to each frame.
+    """
+
+    frames: NDArray[np.float32]
+    words: NDArray[np.float32]
+    phones: NDArray[np.float32]
+
+
 class SpeechToText:
     """An acoustic model, decoded under a grammar, against common English words and against any phones.
 
@@ -112,20 +126,28 @@ class SpeechToText:
 
     def decode(self, frames: NDArray[np.float32]) -> Transcript:
         """Return the words for (frames, 1 + phones) log probabilities."""
+        return self.judge(self.overheard(frames))
+
+    def overheard(self, frames: NDArray[np.float32]) -> Overheard:
+        """Return what the frames say whatever the grammar is."""
+        weighed = self._weighed(frames)
+        words, phones = (loop.prefixes(weighed).max(axis=1) for loop in (self._words, self._phones))
+        return Overheard(weighed, words, phones)
+
+    def judge(self, heard: Overheard) -> Transcript:
+        """Return the sentence of the grammar that fits best, and how surely it was said."""
+        frames = heard.frames
         if self._sentences is None or not len(frames):
             return NOTHING
-        frames = self._weighed(frames)
         found = best_sentences(self._sentences, frames, 1 + _ALTERNATIVES)
         silence = float(frames[:, 0].sum())
         if not found or not found[0].words:
             return NOTHING
-        words = self._words.prefixes(frames).max(axis=1)
-        phones = self._phones.prefixes(frames).max(axis=1)
         meanings = [self._meaning(sentence.text) for sentence in found]
         judged = []
         for sentence, meaning in zip(found, meanings, strict=True):
             others = (other.score for other, meant in zip(found, meanings, strict=True) if meant != meaning)
-            seen = evidence(sentence, frames, words, phones, sentence.score - max(others, default=silence))
+            seen = evidence(sentence, frames, heard.words, heard.phones, sentence.score - max(others, default=silence))
             judged.append((sentence.text, probability(seen, self._weights), seen))
         text, confidence, seen = judged[0]
         alternatives = (Alternative(other, min(chance, 1 - confidence)) for other, chance, _ in judged[1:])

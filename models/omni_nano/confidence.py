@@ -21,13 +21,14 @@ from models.omni_nano import utterances
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from edge_runtime.inference.asr import Overheard
     from edge_runtime.inference.graphs import States
     from models.omni_nano.utterances import Utterance
 
     Row = tuple[Mapping[str, float], bool]
 
 KEYWORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
-BLANKS = (0.0, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
+BLANKS = (0.0, 1.0, 2.0, 3.0)
 SILENCE = 0.15
 """Share of a second between recordings that are put one after the other."""
 
@@ -74,24 +75,24 @@ class Trials:
         """Yield for every clip its kind and what the ears make of it: the evidence, and whether they are right."""
         rng = np.random.default_rng(self._seed)
         for text, frames in self._clips:
-            words = text.split()
+            words, heard = text.split(), ears.overheard(frames)
             if len(words) == 1 or not words:
-                yield from self._heard(ears, frames, [[KEYWORDS]], text, "keyword")
+                yield from self._heard(ears, heard, [[KEYWORDS]], text, "keyword")
             if words:
-                yield from self._heard(ears, frames, [self._around(words, rng)], text, "said")
+                yield from self._heard(ears, heard, [self._around(words, rng)], text, "said")
             others = [self._around(list(rng.choice(self._vocabulary, rng.integers(1, 7))), rng) for _ in range(2)]
             near = [self._missing(words, rng)] if len(words) > 1 else []
             cut = [self._around(words[:-1], rng)] if len(words) > 2 else []
             for kind, grammar in (("other", others), ("near", near), ("longer", cut)):
                 if grammar:
-                    yield from self._heard(ears, frames, grammar, text, kind)
+                    yield from self._heard(ears, heard, grammar, text, kind)
 
     def _heard(
-        self, ears: SpeechToText, frames: np.ndarray, grammar: Sequence[Sequence[Sequence[str]]], text: str, kind: str
+        self, ears: SpeechToText, heard: Overheard, grammar: Sequence[Sequence[Sequence[str]]], text: str, kind: str
     ) -> Iterator[tuple[str, Row]]:
-        heard = ears.under(_states(grammar)).decode(frames)
-        if heard.text:
-            yield kind, (heard.evidence, heard.text == text)
+        judged = ears.under(_states(grammar)).judge(heard)
+        if judged.text:
+            yield kind, (judged.evidence, judged.text == text)
 
     def _around(self, words: Sequence[str], rng: np.random.Generator) -> list[list[str]]:
         """Return for each word itself among a few others."""
