@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import shutil
 import time
@@ -42,6 +43,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _speech(settings.speech)
     if not settings.cameras and not settings.microphones:
         yield _finding("sources", "warn", "the settings name no camera and no microphone", "add some under cameras:")
+    yield from _wyoming(settings)
     yield _broker(settings)
     yield _clock()
     yield _disk(settings.device.data_dir.expanduser())
@@ -117,6 +119,34 @@ def _silence(device: str) -> str:
     with closing(Playback(device)) as playback:
         playback.play([Sound(np.zeros(4800, np.float32), 48_000)], 0.0, lambda: None)
     return f"{device} plays"
+
+
+def _wyoming(settings: Settings) -> Iterator[Finding]:
+    wyoming = settings.wyoming
+    if not wyoming.enabled:
+        yield _finding("wyoming", "ok", "switched off: nobody else uses the ears and the mouth")
+        return
+    networks = [ipaddress.ip_network(text, strict=False) for text in wyoming.allowed_clients]
+    listens = f"{wyoming.host}:{wyoming.port} for {', '.join(wyoming.services)}"
+    if wyoming.host not in {"127.0.0.1", "::1", "localhost"} and all(network.is_loopback for network in networks):
+        advice = "add the address of Home Assistant to wyoming.allowed_clients"
+        yield _finding("wyoming", "warn", f"{listens}, but only this machine may connect", advice)
+    elif any(network.prefixlen == 0 for network in networks):
+        advice = "name Home Assistant alone in wyoming.allowed_clients; Wyoming knows no passwords"
+        yield _finding("wyoming", "warn", f"{listens}, and anybody in reach may connect", advice)
+    else:
+        yield _finding("wyoming", "ok", f"{listens}; may connect: {', '.join(wyoming.allowed_clients)}")
+    if wyoming.satellite.enabled:
+        yield _tried("satellite", lambda: _satellite(settings), "see docs/wyoming.md")
+
+
+def _satellite(settings: Settings) -> str:
+    from edge_runtime.doors import satellite_microphone  # noqa: PLC0415 - few boxes are one
+
+    satellite, what = settings.wyoming.satellite, "after a wake word"
+    if satellite.always_stream:
+        what = "at all times"
+    return f"sound of microphone {satellite_microphone(settings)} leaves this box {what}, on port {satellite.port}"
 
 
 def _broker(settings: Settings) -> Finding:

@@ -18,7 +18,7 @@ from wyoming.intent import Recognize
 from wyoming.satellite import RunSatellite
 from wyoming.tts import Synthesize
 
-from edge_runtime import demo
+from edge_runtime import demo, doctor
 from edge_runtime.app import App
 from edge_runtime.config import Settings
 from edge_runtime.doors import Doors, Loudspeaker
@@ -210,3 +210,34 @@ def degraded(box: App) -> set[str]:
     """Return the workers that wait to try again."""
     samples = [sample for metric in box.metrics.degraded.collect() for sample in metric.samples]
     return {sample.labels["worker"] for sample in samples if sample.value}
+
+
+@pytest.mark.parametrize(
+    ("wyoming", "status", "said"),
+    [
+        pytest.param({"enabled": False}, "ok", "switched off", id="off"),
+        pytest.param({}, "ok", "127.0.0.1:10300 for asr, intent", id="this-machine-alone"),
+        pytest.param({"host": "0.0.0.0"}, "warn", "only this machine may connect", id="nobody-is-let-in"),  # noqa: S104
+        pytest.param({"allowed_clients": ["0.0.0.0/0"]}, "warn", "anybody in reach", id="everybody-is-let-in"),
+    ],
+)
+def test_the_doctor_says_who_may_use_the_box(tmp_path: Path, wyoming: dict[str, Any], status: str, said: str) -> None:
+    (finding,) = doctor._wyoming(settings(tmp_path, **wyoming))
+    assert finding["status"] == status
+    assert said in finding["detail"]
+
+
+@pytest.mark.parametrize(
+    ("satellite", "status", "said"),
+    [
+        pytest.param({"always_stream": True}, "ok", "of microphone kitchen leaves this box at all times", id="always"),
+        pytest.param({}, "fail", "voice.wake_words", id="no-wake-word"),
+    ],
+)
+def test_the_doctor_says_what_sound_leaves_the_box(
+    tmp_path: Path, satellite: dict[str, Any], status: str, said: str
+) -> None:
+    wanted = settings(tmp_path, microphones=[MICROPHONE], satellite={"enabled": True, **satellite})
+    _, finding = doctor._wyoming(wanted)
+    assert finding["status"] == status
+    assert said in finding["detail"]
