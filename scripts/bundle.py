@@ -14,23 +14,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.bundles.manifest import Manifest
-from models.omni_nano import reporting, scoring
+from models.omni_nano import reporting, scoring, utterances
 from scripts.stage import REPOSITORY, Stage, Workshop, sha256, versions, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 NUMBERS = ("<!-- numbers: written by scripts/bundle.py -->", "<!-- end of numbers -->")
 CALIBRATION = ("<!-- calibration: written by scripts/bundle.py -->", "<!-- end of calibration -->")
 # What the manifest keeps of a row of the evaluation.
 KEPT = ("int8", "low", "high", "fp32", "difference", "difference_low", "difference_high", "count")
 LIMIT_BYTES = 25_000_000
-FILES = {
+EYES = {
     "image.onnx": ("quantize", "image.onnx"),
     "text.onnx": ("quantize", "text.onnx"),
     "tokenizer.json": ("distil", "tokenizer.json"),
 }
-STAGES = ("train", "distil", "export", "quantize", "calibrate", "evaluate")
+EARS = {
+    "phones.onnx": ("quantize", "phones.onnx"),
+    "lexicon.xz": ("lexicon", "lexicon.xz"),
+    "spelling.npz": ("lexicon", "spelling.npz"),
+}
+FILES = {**EYES, **EARS, "background.npz": ("calibrate", "background.npz")}
+STAGES = ("lexicon", "speak", "listen", "train", "distil", "export", "quantize", "calibrate", "evaluate")
 
 
 def records(workshop: Workshop) -> dict[str, dict[str, Any]]:
@@ -49,6 +55,9 @@ def describe(
     """Return the manifest of the files that lie in `target`."""
     recipe = workshop.settings
     names = sorted(path.name for path in target.iterdir() if path.name != "manifest.json")
+    parts = {**(_eyes(recipe) if "image.onnx" in names else {}), **(_ears(names) if "phones.onnx" in names else {})}
+    for name, table in calibration.items():
+        parts[name] = {**parts.get(name, {}), **table}
     return {
         "format": 1,
         "name": recipe["name"],
@@ -56,12 +65,7 @@ def describe(
         "created": _git("show", "-s", "--format=%cs", "HEAD"),
         "license": recipe["license"],
         "files": {name: {"sha256": sha256(target / name), "bytes": (target / name).stat().st_size} for name in names},
-        "embedding_size": 384,
-        "image": {"file": "image.onnx", "area": recipe["image"]["area"], "stride": recipe["image"]["stride"]},
-        "text": {"file": "text.onnx", "tokenizer": "tokenizer.json", "max_tokens": recipe["text"]["max_tokens"]},
-        "detector": calibration["detector"],
-        "classify": {"templates": recipe["classify"]["templates"], **calibration["classify"]},
-        "gate": calibration["gate"],
+        **parts,
         "numbers": dict(numbers),
         "teachers": recipe["teachers"],
         "sources": recipe["sources"],
@@ -69,10 +73,31 @@ def describe(
     }
 
 
-def candidate(workshop: Workshop, stage: str, calibration: Mapping[str, Any], folder: Path) -> Manifest:
+def _eyes(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "embedding_size": 384,
+        "image": {"file": "image.onnx", "area": recipe["image"]["area"], "stride": recipe["image"]["stride"]},
+        "text": {"file": "text.onnx", "tokenizer": "tokenizer.json", "max_tokens": recipe["text"]["max_tokens"]},
+        "classify": {"templates": recipe["classify"]["templates"]},
+    }
+
+
+def _ears(names: Sequence[str]) -> dict[str, Any]:
+    part = {"file": "phones.onnx", "hop": utterances.HOP, "shortest": utterances.SHORTEST}
+    part |= {"phones": utterances.PHONES, "lexicon": "lexicon.xz", "spelling": "spelling.npz"}
+    return {"phones": part | ({"background": "background.npz"} if "background.npz" in names else {})}
+
+
+def candidate(
+    workshop: Workshop,
+    stage: str,
+    calibration: Mapping[str, Any],
+    folder: Path,
+    files: Mapping[str, tuple[str, str]] = EYES,
+) -> Manifest:
     """Make a bundle of what a stage left, `quantize` or `export`, so that it can be judged as one."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, (last, file) in FILES.items():
+    for name, (last, file) in files.items():
         shutil.copyfile(workshop.output(stage if last == "quantize" else last, file), folder / name)
     return Manifest.model_validate({**describe(workshop, folder, calibration, {}), "folder": folder})
 
@@ -132,9 +157,14 @@ def run(workshop: Workshop) -> None:
     size = sum(path.stat().st_size for path in inputs.values())
     if size > LIMIT_BYTES:
         raise SystemExit(f"the bundle would be {size} bytes; the limit is {LIMIT_BYTES}")
-    calibration = json.loads(workshop.output("calibrate", "calibration.json").read_text(encoding="utf-8"))
+    calibration: dict[str, Any] = {}
+    for name in ("calibration.json", "ears.json"):
+        calibration |= json.loads(workshop.output("calibrate", name).read_text(encoding="utf-8"))
     evaluation = workshop.folder("evaluate") / "evaluation.json"
     found = json.loads(evaluation.read_text(encoding="utf-8")) if evaluation.exists() else {}
+    heard = workshop.folder("evaluate") / "ears.json"
+    ears = json.loads(heard.read_text(encoding="utf-8")) if heard.exists() else {}
+    found |= {"rows": [*found.get("rows", []), *ears.get("rows", [])]} if found or ears else {}
     code = [Path(__file__), *(Path(str(part.__file__)) for part in (reporting, scoring))]
     with Stage(workshop, "bundle", inputs, code, tuple(workshop.settings)) as stage:
         target.mkdir(parents=True, exist_ok=True)

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from scripts.export import Exportable
 
-HOP = 384
-SHORTEST = 4096
 ENCODER = Path("assets") / "tiny-en" / "encoder_model.ort"
 
 

@@ -50,6 +50,12 @@ PHONES = (
 )
 """ARPAbet without stress; CTC's blank is channel 0, the first of these channel 1."""
 
+HOP = 384
+"""Samples from one frame of the acoustic model to the next."""
+
+SHORTEST = 4096
+"""So many samples it needs at least."""
+
 UNKNOWN = "?"
 """Stands in a file for words that nobody wrote down."""
 
@@ -114,7 +120,8 @@ def _words(name: str) -> str | None:
         return ""
     if folder == "_unknown_":
         return file.split("_", maxsplit=1)[0]
-    if folder == "not-wake-words":
+    # What the Spanish speakers say for "hey computer" is Spanish.
+    if folder == "not-wake-words" or file.startswith("es/"):
         return None
     # "heychatterbox/en-us/...": the words of a phrase are written together.
     return re.sub(r"^hey(?=[a-z])", "hey ", folder)
