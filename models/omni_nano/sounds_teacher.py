@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -87,3 +87,38 @@ def start(teacher: Teacher) -> tuple[Trunk, nn.Linear]:
         # The trunk reads patches backwards.
         module.load_state_dict({"weight": kernel.flip(2, 3) if kernel.ndim == 4 else kernel, "bias": shift})
     return trunk.eval(), head.eval()
+
+
+@torch.inference_mode()
+def squeeze(trunk: Trunk, log_mel: Tensor, rank: int, doubt: float = 0.1) -> Trunk:
+    """Return the trunk with its last layer as the product of two that changes least what these patches give.
+
+    Args:
+        trunk: whole.
+        log_mel: typical patches, (n, 96, 64).
+        rank: channels between the two.
+        doubt: how much each direction counts, beside what the patches show, for they do not show every sound.
+    """
+    last = cast("nn.Sequential", trunk[-1])
+    inputs: list[Tensor] = []
+    hook = last[2].register_forward_pre_hook(lambda _, given: inputs.append(given[0].movedim(1, 0).flatten(1)))
+    for batch in log_mel.split(64):
+        trunk(batch)
+    hook.remove()
+    seen = torch.cat(inputs, 1).double()
+    moments = seen @ seen.T / seen.shape[1]
+    moments += doubt * moments.diagonal().mean() * torch.eye(len(moments), dtype=torch.float64)
+    values, vectors = torch.linalg.eigh(moments)
+    root = vectors * values.sqrt()
+    whole = cast("nn.Conv2d", last[2])
+    left, strengths, right = torch.linalg.svd(whole.weight.double().flatten(1) @ root, full_matrices=False)
+    narrow = right[:rank] @ (vectors / values.sqrt()).T
+    squeezed = Trunk(rank)
+    state = trunk.state_dict()
+    name = f"{len(trunk) - 1}.2"
+    state[f"{name}.1.bias"] = state.pop(f"{name}.bias")
+    state[f"{name}.0.weight"] = narrow.float()[..., None, None]
+    state[f"{name}.1.weight"] = (left[:, :rank] * strengths[:rank]).float()[..., None, None]
+    del state[f"{name}.weight"]
+    squeezed.load_state_dict(state)
+    return squeezed.eval()

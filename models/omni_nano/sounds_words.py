@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from edge_runtime.inference.preprocess import token_ids
+from models.omni_nano import text_teacher
+from models.omni_nano.sounds import Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
 
 LISTED = Path(__file__).with_name("sounds_classes.txt")
 DROPPED = "- "
+BLEND = " & "
+MOST_TOKENS = 32
 
 
 class Heard(NamedTuple):
@@ -31,14 +41,45 @@ def classes() -> list[Heard]:
     return [Heard(channel, tuple(line.split(", "))) for channel, line in named]
 
 
-def members(labels: Mapping[str, Mapping[str, float]], known: list[Heard]) -> list[list[tuple[int, float]]]:
-    """Return for each label the places among `known` of its classes, and what is taken off the logit of each.
+def wanted(settings: Mapping[str, Any], known: list[Heard]) -> Wanted:
+    """Return where among a tower's logits the recipe's kinds of sound are found.
+
+    Args:
+        settings: `labels`, by kind the classes it is heard by and what is taken off each, where "one & other" is their
+            mean; `rivals`, by kind the classes that speak against it.
+        known: the classes of the tower.
 
     Raises:
         SystemExit: the recipe names a class that there is not.
     """
-    places = {heard.phrases[0]: place for place, heard in enumerate(known)}
-    strange = sorted({name for named in labels.values() for name in named} - places.keys())
-    if strange:
-        raise SystemExit(f"recipe.toml: [sounds.labels] names {strange[0]!r}; {LISTED.name} lists what there is")
-    return [[(places[name], less) for name, less in named.items()] for named in labels.values()]
+    labels, rivals = settings["labels"], settings["rivals"]
+    places = {heard.phrases[0]: (place,) for place, heard in enumerate(known)}
+    names = [
+        *(name for named in labels.values() for name in named),
+        *(name for named in rivals.values() for name in named),
+    ]
+    parts = {name: [places.get(part, ()) for part in name.split(BLEND)] for name in names}
+    if strange := sorted(name for name, found in parts.items() if () in found):
+        raise SystemExit(f"recipe.toml: [sounds] names {strange[0]!r}; {LISTED.name} lists what there is")
+    blends = {name: tuple(p for (p,) in found) for name, found in parts.items() if len(found) > 1}
+    single = {name: found[0][0] for name, found in parts.items()}
+    at = single | {name: len(known) + order for order, name in enumerate(blends)}
+    return Wanted(
+        len(known),
+        tuple(blends.values()),
+        tuple(tuple((at[name], float(less)) for name, less in named.items()) for named in labels.values()),
+        tuple(tuple(at[name] for name in rivals.get(label, ())) for label in labels),
+    )
+
+
+@torch.inference_mode()
+def vectors(known: list[Heard], templates: Sequence[str]) -> Tensor:
+    """Return a unit vector for each class, (classes, 384): the mean of what the sentence encoder makes of its names."""
+    model, pieces = text_teacher.load()
+    rows = []
+    for heard in known:
+        texts = [template.replace("{}", phrase) for phrase in heard.phrases for template in templates]
+        ids, mask = (torch.from_numpy(values) for values in token_ids(pieces, texts, MOST_TOKENS))
+        found = text_teacher.pool(model(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
+        rows.append(torch.nn.functional.normalize(found.mean(0), dim=0))
+    return torch.stack(rows)
