@@ -6,8 +6,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edge_runtime.decision.intents import IntentMatcher, Match
     from edge_runtime.types import AudioChunk
+
+
+class Alternative(Protocol):
+    """What may have been said instead."""
+
+    @property
+    def text(self) -> str:
+        """The words."""
+
+    @property
+    def confidence(self) -> float:
+        """The probability of them."""
 
 
 class Heard(Protocol):
@@ -20,6 +34,10 @@ class Heard(Protocol):
     @property
     def confidence(self) -> float:
         """The probability that they are right."""
+
+    @property
+    def alternatives(self) -> Sequence[Alternative]:
+        """What may have been said instead, the likeliest first."""
 
 
 class Recogniser(Protocol):
@@ -37,14 +55,18 @@ class Understood:
     confidence: float
     sure: bool
     match: Match | None = None
+    alternatives: Sequence[Alternative] = ()
 
     def data(self) -> dict[str, Any]:
-        """Return it as JSON values: `transcript`, `intent` (None without a match), `slots` and `confidence`."""
+        """Return it as JSON values; `intent` is None without a match, `alternatives` come the likeliest first."""
         return {
             "transcript": self.transcript,
             "intent": self.match.intent if self.match else None,
             "slots": self.match.slots if self.match else {},
             "confidence": round(self.confidence, 4),
+            "alternatives": [
+                {"transcript": other.text, "confidence": round(other.confidence, 4)} for other in self.alternatives
+            ],
         }
 
 
@@ -63,4 +85,5 @@ class Understanding:
         """Return what was said in `utterance`; less sure than `min_confidence` it has no match."""
         heard = self._stt.transcribe(utterance)
         sure = bool(heard.text) and heard.confidence >= self._min_confidence
-        return Understood(heard.text, heard.confidence, sure, self._matcher.match(heard.text) if sure else None)
+        match = self._matcher.match(heard.text) if sure else None
+        return Understood(heard.text, heard.confidence, sure, match, heard.alternatives)

@@ -89,7 +89,7 @@ def test_a_stream_that_ends_in_the_middle_is_flushed(pipeline: VoicePipeline) ->
 )
 def test_no_speech_says_nothing(pipeline: VoicePipeline, samples: np.ndarray) -> None:
     assert told(pipeline, samples) == []
-    nothing: dict[str, Any] = {"transcript": "", "intent": None, "slots": {}, "confidence": 0.0}
+    nothing: dict[str, Any] = {"transcript": "", "intent": None, "slots": {}, "confidence": 0.0, "alternatives": []}
     assert pipeline.understand(AudioChunk("file", 0.0, samples)) == nothing
 
 
