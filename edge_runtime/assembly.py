@@ -182,10 +182,12 @@ def make_sounds(settings: Settings, models: Models) -> tuple[Callable[[], SoundP
     sounds = settings.sounds
     if not sounds.enabled:
         return None
-    ears = models if models.manifest.audio else Models(threads=settings.device.threads)
-    if ears.manifest.audio is None:
+    from edge_runtime.listening import Listening  # noqa: PLC0415 - it builds on what is here
+
+    listening = Listening(settings, models)
+    if listening.sound_models.manifest.audio is None:
         return None
-    tagger = ears.tagger(sounds.labels, sounds.min_score)
+    tagger = listening.tagger(sounds.labels, sounds.min_score)
     make = partial(SoundPipeline, partial(SoundStream, tagger), tagger.thresholds, sounds.cooldown_s)
     return make, tagger.labels
 

@@ -23,7 +23,7 @@ from edge_runtime.errors import BundleError, ConfigError, EdgeError, InputError
 from edge_runtime.runtime import ExitStatus
 from edge_runtime.say_verb import say
 from edge_runtime.settings_help import explain
-from edge_runtime.teach_verbs import teach, wake
+from edge_runtime.teach_verbs import listening_of, teach, wake
 from edge_runtime.transcribe_verb import transcribe
 
 if TYPE_CHECKING:
@@ -154,12 +154,13 @@ def hear(
     min_score: Annotated[
         float | None, typer.Option(min=0, max=1, help="Probability a sound needs, for every label.")
     ] = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Find sounds in sound files: what, and from when to when."""
-    from edge_runtime import assembly, verbs  # noqa: PLC0415 - help and errors come faster without the models
+    """Find sounds in sound files, those you taught too: what, and from when to when."""
+    from edge_runtime import verbs  # noqa: PLC0415 - help and errors come faster without the models
 
-    hearing = verbs.hearing(assembly.Models(bundle), min_score)
+    hearing = verbs.hearing(listening_of(config, bundle), min_score)
     _each("path", paths, hearing, as_json=as_json, words=output.hear_words)
 
 

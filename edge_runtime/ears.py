@@ -25,6 +25,7 @@ def make_voice(settings: Settings, models: Models, questions: Source | None) -> 
     from edge_runtime.decision.endpointing import Endpointer  # noqa: PLC0415
     from edge_runtime.decision.intents import IntentMatcher, speech_grammar  # noqa: PLC0415
     from edge_runtime.inference.vad import VoiceActivity  # noqa: PLC0415
+    from edge_runtime.listening import Listening  # noqa: PLC0415
     from edge_runtime.mouth import stop_sentences  # noqa: PLC0415
     from edge_runtime.pipelines.understanding import Understanding  # noqa: PLC0415
     from edge_runtime.pipelines.voice import Companions, VoicePipeline  # noqa: PLC0415
@@ -36,11 +37,19 @@ def make_voice(settings: Settings, models: Models, questions: Source | None) -> 
     matcher = IntentMatcher(home)
     graph = speech_grammar([*home, questions] if questions else home)
     continuations = Continuations(graph.states(), matcher.match)
-    understanding = Understanding(recogniser(models, graph, matcher.match), matcher, voice.min_confidence)
+    listening = Listening(settings, models)
+    by_sentences = Understanding(recogniser(models, graph, matcher.match), matcher, voice.min_confidence)
+    understanding = listening.understanding(by_sentences)
+    spotter = listening.wake_words(voice.wake_words) if voice.wake_words else None
 
     def make() -> VoicePipeline:
         endpointer = Endpointer(voice.speech_threshold, voice.end_silence_s, voice.max_utterance_s)
-        companions = Companions(continuations.outlook, dictation=voice.dictation.backend != "none")
+        companions = Companions(
+            continuations.outlook,
+            wake=spotter() if spotter else None,
+            attention=listening.attention() if spotter else None,
+            dictation=voice.dictation.backend != "none",
+        )
         return VoicePipeline(VoiceActivity(), endpointer, understanding, companions)
 
     return make

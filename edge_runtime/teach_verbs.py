@@ -34,7 +34,7 @@ def wake(
     """Look for a wake word in sound files, whatever their length."""
     from edge_runtime import verbs  # noqa: PLC0415 - help and errors come faster without the models
 
-    spotting = verbs.spotting(_listening(config, bundle), word)
+    spotting = verbs.spotting(listening_of(config, bundle), word)
     if not output.each("path", paths, spotting, as_json=as_json, words=output.wake_words):
         raise typer.Exit(ExitStatus.BAD_INPUT)
 
@@ -80,18 +80,19 @@ def list_taught(config: Config = None, as_json: Json = False) -> None:
     """Show what was taught."""
     from edge_runtime.teaching import taught  # noqa: PLC0415 - help comes faster without the models
 
-    for record in taught(_listening(config)):
+    for record in taught(listening_of(config)):
         output.emit(record, as_json=as_json, words=output.taught_words)
 
 
 @teach.command("remove")
 def remove_taught(name: Name, config: Config = None, as_json: Json = False) -> None:
     """Forget something that was taught."""
-    _listening(config).things.remove(name)
+    listening_of(config).things.remove(name)
     output.emit({"name": name, "removed": True}, as_json=as_json, words=lambda _: f"{name} is forgotten")
 
 
-def _listening(config: Path | None, bundle: Path | None = None) -> Listening:
+def listening_of(config: Path | None, bundle: Path | None = None) -> Listening:
+    """Return what hears with the models of `bundle`, or those of the settings."""
     from edge_runtime.assembly import Models  # noqa: PLC0415 - help comes faster without the models
     from edge_runtime.listening import Listening  # noqa: PLC0415
 
@@ -102,7 +103,7 @@ def _listening(config: Path | None, bundle: Path | None = None) -> Listening:
 def _school(config: Path | None, *, force: bool) -> School:
     from edge_runtime.teaching import School  # noqa: PLC0415 - help comes faster without the models
 
-    listening = _listening(config)
+    listening = listening_of(config)
     return School(listening, force=force)
 
 

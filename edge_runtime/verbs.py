@@ -92,9 +92,9 @@ def classifying(models: Models, labels: Sequence[str], template: str | None) -> 
     return classify
 
 
-def hearing(models: Models, min_score: float | None = None) -> Callable[[str], Record]:
-    """Return what finds the sounds in a sound file of any length."""
-    tagger = models.tagger(min_score=min_score)
+def hearing(listening: Listening, min_score: float | None = None) -> Callable[[str], Record]:
+    """Return what finds the sounds in a sound file of any length, taught ones too."""
+    tagger = listening.tagger(min_score=min_score)
 
     def hear(path: str) -> Record:
         stream, following = SoundStream(tagger), SoundEvents(tagger.thresholds)

@@ -54,6 +54,7 @@ ASSEMBLY = {
     "ears",
     "listening",
     "teach_verbs",
+    "teaching",
     "output",
     "cli",
     "doctor",

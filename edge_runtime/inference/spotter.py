@@ -201,6 +201,6 @@ def forms_of(phrase: str, words: Words, taught: Sequence[Phones] = ()) -> list[P
     if shortest < LEAST_PHONES:
         raise ConfigError(
             f"wake word {phrase!r} has {shortest} sounds only, and other words hold it; take one with "
-            "6 or more, for example 'hey {phrase}'"
+            f"6 or more, for example 'hey {phrase}'"
         )
     return forms

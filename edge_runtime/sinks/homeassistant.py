@@ -48,6 +48,7 @@ def discovery_messages(
             components[f"{microphone}_sound"] = _sound(device, microphone, sounds)
     if microphones:
         components["last_intent"] = _last(device, "intent", "Last intent", "intent", "mdi:microphone-message")
+        components["last_wake"] = _last(device, "wake", "Last wake word", "word", "mdi:account-voice")
         components["last_answer"] = _last(device, "answer", "Last answer", "text", "mdi:comment-text")
     if speaks:
         components["say"] = _say(device)

@@ -34,7 +34,7 @@ def test_components_have_a_platform_a_state_and_a_name_of_their_own() -> None:
     assert all(component["p"] in {"sensor", "binary_sensor", "event"} for component in components.values())
     assert all(component["state_topic"].startswith("edge/box/") for component in components.values())
     assert all(re.fullmatch(r"[A-Za-z0-9_-]+", component["unique_id"]) for component in components.values())
-    assert len({component["unique_id"] for component in components.values()}) == len(components) == 1 + 2 * 4 + 1 + 2
+    assert len({component["unique_id"] for component in components.values()}) == len(components) == 1 + 2 * 4 + 1 + 3
 
 
 def test_state_topics_are_those_the_events_are_published_on() -> None:
