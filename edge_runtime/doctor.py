@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_runtime.assembly import Models
+from edge_runtime.dictation import make_dictation
 from edge_runtime.errors import EdgeError
 from edge_runtime.sinks.broker import answers
 from edge_runtime.sources.opening import open_camera, open_microphone
@@ -40,6 +41,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for microphone in settings.microphones:
         advice = "plug it in, choose another with microphones[].device, or install edge-runtime[mic]"
         yield _tried(f"microphone {microphone.name}", _first_chunk(microphone), advice)
+    if settings.voice.dictation.backend != "none":
+        yield _tried(
+            "dictation", lambda: _dictation(settings), "see docs/dictation.md, or set voice.dictation.backend: none"
+        )
     yield from _speech(settings.speech)
     if not settings.cameras and not settings.microphones:
         yield _finding("sources", "warn", "the settings name no camera and no microphone", "add some under cameras:")
@@ -67,6 +72,12 @@ def _model(settings: Settings) -> str:
     provider = models.image.providers[0]
     spent_ms = 1000 * (time.perf_counter() - began)
     return f"{models.manifest.name} {models.manifest.version} is whole; loaded in {spent_ms:.0f} ms by {provider}"
+
+
+def _dictation(settings: Settings) -> str:
+    began = time.perf_counter()
+    make_dictation(settings.voice.dictation, settings.device.threads)
+    return f"{settings.voice.dictation.folder} is whole; loaded in {time.perf_counter() - began:.1f} s"
 
 
 def _first_frame(camera: CameraSettings) -> Callable[[], str]:

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from edge_runtime import cli
-from edge_runtime.config import Settings
+from edge_runtime.config import Settings, VoiceSettings
 from edge_runtime.dictation import make_dictation
+from edge_runtime.doctor import examine
 from edge_runtime.errors import BundleError, ConfigError, InputError
 from edge_runtime.house import UNWRITTEN_KEPT, House
 from edge_runtime.metrics import Metrics
@@ -115,6 +116,20 @@ def test_transcribe_says_what_is_wrong(
     assert record is None
     assert said in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("folder", "status", "detail"),
+    [
+        pytest.param(TINY, "ok", "is whole; loaded in", id="whole"),
+        pytest.param(Path("nope"), "fail", "no readable", id="missing"),
+    ],
+)
+def test_the_doctor_looks_at_dictation(folder: Path, status: str, detail: str) -> None:
+    settings = Settings(voice=VoiceSettings(dictation=DictationSettings(backend="bundle", folder=folder)))
+    (finding,) = (finding for finding in examine(settings) if finding["check"] == "dictation")
+    assert finding["status"] == status
+    assert detail in finding["detail"]
 
 
 class Memory:
