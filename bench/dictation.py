@@ -1,7 +1,7 @@
 """How fast free speech is written down, and what it saves that the decoder remembers what it wrote.
 
-Without --bundle, models of the smallest published sizes with random weights are made, which takes the extra [build]: their
-words mean nothing, their time is that of the real ones. With and without memory take turns within one run.
+Without --bundle, models of the smallest published sizes with random weights are made, which takes the extra [build]:
+their words mean nothing, their time is that of the real ones. With and without memory take turns within one run.
 """
 
 from __future__ import annotations
