@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edge_runtime.api.hands import Hands
     from edge_runtime.api.services import Limits, Samples, Services, Spotter
     from edge_runtime.api.wire import Link
-    from edge_runtime.types import AudioChunk, Wake
+    from edge_runtime.types import Wake
 
 SOURCE = "wyoming"
 
@@ -71,12 +71,15 @@ class Listening:
         for chunk in stream.chunks(samples):
             found = await self._hands.do(spotter.process, chunk)
             if found is not None:
-                await self._tell(found, chunk, event)
+                await self._tell(found, stream, event)
 
-    async def stop(self, _event: Event) -> None:
+    async def stop(self, event: Event) -> None:
         """End the sound: say what was said, or that no wake word was in it."""
         if self._spotter is not None:
-            if not self._detected:
+            found = await self._hands.do(self._spotter.flush)
+            if found is not None and self._stream is not None:
+                await self._tell(found, self._stream, event)
+            elif not self._detected:
                 await self._link.send(NotDetected())
             self._forget()
             return
@@ -93,11 +96,11 @@ class Listening:
             raise InputError("audio-chunk without audio-start; send that first")
         return self._stream, self._spotter
 
-    async def _tell(self, found: Wake, chunk: AudioChunk, event: Event) -> None:
+    async def _tell(self, found: Wake, stream: Stream, event: Event) -> None:
         self._detected = True
         stamp = event.data.get("timestamp")
         if not isinstance(stamp, int):
-            stamp = self._stream.passed_ms(chunk) if self._stream else None
+            stamp = stream.passed_ms(found.end)
         await self._link.send(Detection(found.word, stamp))
 
     def _forget(self) -> None:

@@ -22,6 +22,9 @@ class Spotter(Protocol):
     def process(self, chunk: AudioChunk) -> Wake | None:
         """Take the next 512 samples; return the wake word that was heard, if any."""
 
+    def flush(self) -> Wake | None:
+        """End the stream; return the wake word at its very end, if any."""
+
     def reset(self) -> None:
         """Forget the stream."""
 

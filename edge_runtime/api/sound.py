@@ -132,6 +132,6 @@ class Stream:
         self._cut += len(samples)
         return AudioChunk(self._source, at, samples)
 
-    def passed_ms(self, chunk: AudioChunk) -> int:
-        """Return the milliseconds from the beginning of the stream to that of `chunk`."""
-        return round(1000 * (chunk.at - self._began_at))
+    def passed_ms(self, at: float) -> int:
+        """Return the milliseconds from the beginning of the stream to a time of its chunks."""
+        return round(1000 * (at - self._began_at))

@@ -46,6 +46,9 @@ class Spotter:
             return None
         return Wake(self.words[0], 0.9, chunk.at, chunk.at + len(chunk.samples) / 16_000)
 
+    def flush(self) -> Wake | None:
+        return None
+
     def reset(self) -> None:
         self.resets += 1
 

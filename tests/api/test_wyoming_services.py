@@ -17,6 +17,7 @@ from doors import (
     simple_services,
     tone,
 )
+from painted import PaintedModel, PaintedWords, say
 from wyoming.asr import Transcribe, Transcript
 from wyoming.audio import AudioChunk as WireChunk
 from wyoming.audio import AudioStart, AudioStop
@@ -28,15 +29,16 @@ from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, Synthesize
 from wyoming.wake import Detect, Detection
 
 from edge_runtime.decision.intents import IntentMatcher
+from edge_runtime.inference.wake import WakeWord
 from edge_runtime.sentences import home
 from edge_runtime.types import Answer, AudioChunk, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from doors import Box
 
-    from edge_runtime.types import Sound
+    from edge_runtime.types import Sound, Wake
 
 HOME = home(None, ("kitchen",), ("kitchen light", "lamp"), builtin=True)
 
@@ -219,6 +221,36 @@ def test_a_stream_without_a_wake_word_ends_as_not_detected(box: Box) -> None:
             await read(client, "not-detected")
 
     go(story())
+
+
+class Painted:
+    """The real spotter over a model whose phones are painted into the samples; what is painted is speech."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._wake = WakeWord.of_text(words, PaintedModel(), PaintedWords())
+        self.flush, self.reset = self._wake.flush, self._wake.reset
+
+    def process(self, chunk: AudioChunk) -> Wake | None:
+        return self._wake.process(chunk, float(np.abs(chunk.samples).max() > 0))
+
+
+@pytest.mark.parametrize(
+    ("said", "quiet_s", "then"),
+    [
+        pytest.param("turn on the lamp hey pixel", 0.5, "detection", id="said"),
+        pytest.param("turn on the lamp hey pixel", 0.0, "detection", id="the-stream-ends-with-the-word"),
+        pytest.param("turn on the lamp", 0.5, "not-detected", id="not-said"),
+    ],
+)
+def test_the_box_s_own_spotter_hears_its_word_over_the_wire(said: str, quiet_s: float, then: str) -> None:
+    async def story() -> None:
+        async with box.client() as client:
+            await client.write_event(Detect(names=[WORD]).event())
+            await send_sound(client, say(said, quiet_s=quiet_s))
+            await read(client, then)
+
+    with open_box(simple_services(spotter=Painted)) as box:
+        go(story())
 
 
 def test_each_client_has_wake_words_of_its_own(box: Box) -> None:
