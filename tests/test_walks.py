@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import soundfile
 from brokers import Listener, Mosquitto, wait_until
 
 from edge_runtime import demo
@@ -19,7 +20,9 @@ from edge_runtime import demo
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytest_plugins = ["broker_fixtures"]
+    from pulse import SoundServer
+
+pytest_plugins = ["broker_fixtures", "pulse_fixtures"]
 
 DEMO = Path(demo.__file__).parent
 RUN = [sys.executable, "-m", "edge_runtime.cli", "run", "--json"]
@@ -153,6 +156,40 @@ def test_a_question_over_mqtt_is_answered(
     status, err = running.end(signal.SIGTERM)
     assert status == 0, err
     assert '"local"' in heard.texts("edge/box/answer")[0]
+
+
+def test_a_command_spoken_into_a_microphone_arrives_over_mqtt(
+    sound_server: SoundServer,
+    mosquitto: Callable[..., Mosquitto],
+    listen: Callable[..., Listener],
+    tmp_path: Path,
+) -> None:
+    speech, rate_hz = soundfile.read(DEMO / "commands.wav", dtype="float32")
+    command = speech[: round(2.5 * rate_hz)]
+    sound_server.name_devices("desk")
+    microphone = sound_server.plug("desk", rate_hz)
+    broker = mosquitto()
+    heard = listen(broker.port, "edge/box/intent", "edge/box/hall/status")
+    config = tmp_path / "settings.yaml"
+    config.write_text(
+        f"device: {{name: box, data_dir: {tmp_path}/data}}\nmqtt: {{port: {broker.port}}}\n"
+        "microphones: [{name: hall, device: desk}]\nsounds: {enabled: false}\n"
+    )
+    running = Running(tmp_path, "--config", str(config))
+    assert wait_until(lambda: heard.texts("edge/box/hall/status") == ["online"], 60)
+    microphone.play(command)
+    assert wait_until(lambda: len(heard.texts("edge/box/intent")) == 1, 30)
+    sound_server.unplug("desk")
+    assert wait_until(lambda: heard.texts("edge/box/hall/status")[-1] == "lost", 30)
+    microphone = sound_server.plug("desk", rate_hz)
+    assert wait_until(lambda: heard.texts("edge/box/hall/status")[-1] == "online", 30)
+    microphone.play(command)
+    assert wait_until(lambda: len(heard.texts("edge/box/intent")) == 2, 30)
+    status, err = running.end(signal.SIGTERM)
+    assert status == 0, err
+    for text in heard.texts("edge/box/intent"):
+        told = json.loads(text)
+        assert (told["intent"], told["slots"]) == ("HassTurnOn", {"name": "kitchen light"})
 
 
 def test_the_program_loads_nothing_that_only_building_a_model_needs(tmp_path: Path) -> None:
