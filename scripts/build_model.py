@@ -14,17 +14,30 @@ from scripts.stage import Workshop, flat
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-STAGES = ("train", "distil", "export", "quantize", "calibrate", "evaluate", "bundle")
+STAGES = (
+    *("lexicon", "speak", "listen", "train", "distil", "export", "quantize"),
+    *("calibrate", "calibrate_ears", "evaluate", "evaluate_ears", "bundle"),
+)
+NEEDED = {
+    "lexicon": "lexicon",
+    "speak": "spoken",
+    "listen": "phones",
+    "calibrate_ears": "trials",
+    "evaluate_ears": "trials",
+}
+"""Tables without which a recipe does without a stage, for not every model has ears."""
+EARS = "_ears"
 WIDTH = 110
 
 
 def chosen(workshop: Workshop) -> tuple[str, ...]:
-    """Return the stages to run: all, or those that the recipe names in `stages`.
+    """Return the stages to run: those that the recipe names in `stages`, else all whose tables it has.
 
     Raises:
         SystemExit: the recipe names a stage that there is not.
     """
-    named = workshop.settings.get("stages", STAGES)
+    recipe = workshop.settings
+    named = recipe.get("stages", [name for name in STAGES if NEEDED.get(name, "name") in recipe])
     strange = [name for name in named if name not in STAGES]
     if strange:
         raise SystemExit(f"{workshop.recipe}: there is no stage {', '.join(strange)}; choose from {', '.join(STAGES)}")
@@ -56,13 +69,17 @@ def run(stage: str, arguments: Sequence[str]) -> int:
 
 def records(workshop: Workshop, stage: str) -> dict[Path, int]:
     """Return the stage.json files of one stage, and when each was written."""
-    return {path: path.stat().st_mtime_ns for path in sorted(workshop.folder(stage).glob("stage*.json"))}
+    # calibrate_ears leaves its record in the folder of calibrate.
+    folder = stage.removesuffix(EARS)
+    found = sorted(workshop.folder(folder).glob("stage*.json"))
+    own = [path for path in found if (path.stem == "stage.ears") == (folder != stage)]
+    return {path: path.stat().st_mtime_ns for path in own}
 
 
 def row(path: Path, stage: str, *, fresh: bool) -> str:
     """Return the line of the table for one record."""
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    name = f"{stage} {path.stem.removeprefix('stage').strip('.')}".strip()
+    name = f"{stage.removesuffix(EARS)} {path.stem.removeprefix('stage').strip('.')}".strip()
     found = flat(record["numbers"]).items()
     numbers = ", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in found)
     line = f"{name:16} {'fresh' if fresh else 'run':7} {record['seconds']:9.1f}  {numbers}"

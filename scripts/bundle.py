@@ -36,6 +36,7 @@ EARS = {
     "spelling.npz": ("lexicon", "spelling.npz"),
 }
 FILES = {**EYES, **EARS, "background.npz": ("calibrate", "background.npz")}
+"""The files of a model with eyes and ears; by name the stage that leaves each, and how it is called there."""
 STAGES = ("lexicon", "speak", "listen", "train", "distil", "export", "quantize", "calibrate", "evaluate")
 
 
@@ -47,6 +48,12 @@ def records(workshop: Workshop) -> dict[str, dict[str, Any]]:
             part = path.stem.removeprefix("stage").strip(".")
             found[f"{stage}.{part}" if part else stage] = json.loads(path.read_text(encoding="utf-8"))
     return found
+
+
+def needed(recipe: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return the files among FILES that a model of this recipe has: eyes with [image], ears with [phones]."""
+    lacking = [*(EYES if "image" not in recipe else ()), *(FILES.keys() - EYES if "phones" not in recipe else ())]
+    return {name: source for name, source in FILES.items() if name not in lacking}
 
 
 def describe(
@@ -121,7 +128,7 @@ def write_card(card: Path, manifest: Manifest, found: Mapping[str, Any]) -> None
             f"| {row['difference']:+.3f} | {spans[1]} | {row['count']} |"
         )
     text = between(card.read_text(encoding="utf-8"), NUMBERS, "\n".join(lines), card)
-    if found:
+    if "curves" in found:
         text = between(text, CALIBRATION, reporting.summary(found, "report"), card)
     write_atomically(card, text)
 
@@ -153,13 +160,14 @@ def _git(*arguments: str) -> str:
 def run(workshop: Workshop) -> None:
     """Assemble the bundle, its card and its report; refuses a bundle of more than 25 MB."""
     target = workshop.model / "bundle"
-    inputs = {name: workshop.output(stage, file) for name, (stage, file) in FILES.items()}
+    inputs = {name: workshop.output(stage, file) for name, (stage, file) in needed(workshop.settings).items()}
     size = sum(path.stat().st_size for path in inputs.values())
     if size > LIMIT_BYTES:
         raise SystemExit(f"the bundle would be {size} bytes; the limit is {LIMIT_BYTES}")
     calibration: dict[str, Any] = {}
-    for name in ("calibration.json", "ears.json"):
-        calibration |= json.loads(workshop.output("calibrate", name).read_text(encoding="utf-8"))
+    for name, part in (("calibration.json", "image.onnx"), ("ears.json", "phones.onnx")):
+        if part in inputs:
+            calibration |= json.loads(workshop.output("calibrate", name).read_text(encoding="utf-8"))
     evaluation = workshop.folder("evaluate") / "evaluation.json"
     found = json.loads(evaluation.read_text(encoding="utf-8")) if evaluation.exists() else {}
     heard = workshop.folder("evaluate") / "ears.json"
@@ -177,7 +185,7 @@ def run(workshop: Workshop) -> None:
         manifest = Manifest.load(target)
         manifest.verify()
         write_card(workshop.model / "CARD.md", manifest, found)
-        if found:
+        if "curves" in found:
             speed = reporting.read_speed(workshop.folder("bench") / "model.json")
             told |= {"template": told["classify"]["templates"][0], "speed": speed}
             reporting.write(workshop.model / "report", found, told)

@@ -25,7 +25,7 @@ KEPT = ("blank", "confidence")
 def material(workshop: Workshop, folder: Path) -> tuple[list[Utterance], list[Trial]]:
     """Return the recordings of people and all trials; what is spoken for them is kept in `folder`."""
     recordings = utterances.load(workshop.output("speak", "recordings.npz"))
-    seed = workshop.settings["trials"]["seed"]
+    seed = workshop.table("trials")["seed"]
     words = utterances.read_lexicon(workshop.output("lexicon", "lexicon.xz"))
     texts = spoken.Texts(workshop.data, workshop.teachers, words, seed)
     return recordings, trials.trials(recordings, trials.kept(folder / "trials.npz", texts, seed))
@@ -34,7 +34,7 @@ def material(workshop: Workshop, folder: Path) -> tuple[list[Utterance], list[Tr
 def calibrate(stage: Stage) -> dict[str, Any]:
     """Write ears.json and background.npz; return what the confidence reaches."""
     workshop = stage.workshop
-    settings = workshop.settings["trials"]
+    settings = workshop.table("trials")
     rng = np.random.default_rng(settings["seed"])
     recordings, _ = material(workshop, stage.folder)
     voices = utterances.load(max(workshop.folder("speak").glob("spoken-*.npz")))

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from models.omni_nano import exam_ears, scoring
+from models.omni_nano import exam_ears, scoring, utterances
 from models.omni_nano.exam_ears import Ears
 from scripts.bundle import EARS, candidate
 from scripts.calibrate import VARIANTS
@@ -22,7 +22,8 @@ def evaluate(workshop: Workshop) -> dict[str, Any]:
     """Return the rows of the table."""
     calibration = json.loads(workshop.output("calibrate", "ears.json").read_text(encoding="utf-8"))
     recordings, tried = material(workshop, workshop.folder("calibrate"))
-    unseen = [one for one in tried if one.unseen]
+    known = utterances.familiar(recordings)
+    unseen = [one for one in tried if one.unseen and one.said.speaker not in known]
     with tempfile.TemporaryDirectory() as scratch:
         made = [
             Ears(candidate(workshop, stage, calibration, Path(scratch) / variant, PARTS))

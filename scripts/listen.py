@@ -107,8 +107,9 @@ def examine(network: phones.AcousticNetwork, held: Sequence[Utterance], lexicon:
         else:
             unknown.append(losses[best])
     limits = np.sort([*known, *unknown])
-    twelve = max(np.mean([*(np.array(known) <= limit), *(np.array(unknown) > limit)]) for limit in limits)
-    return {"phones": wrong / max(total, 1), "ten_words": right / max(asked, 1), "twelve_at_best": float(twelve)}
+    marks = [np.mean([*(np.array(known) <= limit), *(np.array(unknown) > limit)]) for limit in limits]
+    best_mark = float(max(marks, default=0.0))
+    return {"phones": wrong / max(total, 1), "ten_words": right / max(asked, 1), "twelve_at_best": best_mark}
 
 
 def train(stage: Stage, settings: dict[str, Any]) -> dict[str, float]:
@@ -152,7 +153,8 @@ def run(workshop: Workshop) -> None:
     """Train the acoustic model of a recipe."""
     settings = workshop.table("phones")
     torch.set_num_threads(int(settings["threads"]))
-    code = [Path(__file__), *(workshop.model / f"{name}.py" for name in ("ears", "phones", "utterances"))]
+    names = ("drawing", "ears", "encoder", "phones", "utterances")
+    code = [Path(__file__), *(workshop.model / f"{name}.py" for name in names)]
     inputs = {
         "spoken": workshop.output("speak", "stage.json"),
         "sounds": workshop.data / "audio",

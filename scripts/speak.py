@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from models.omni_nano import spoken, utterances, voices
 from models.omni_nano.utterances import Utterance
-from scripts.stage import Stage, Workshop, progress, sha256
+from scripts.stage import Stage, Workshop, progress, sha256, write_atomically
 from scripts.writing import replacing
 
 if TYPE_CHECKING:
@@ -21,23 +22,43 @@ if TYPE_CHECKING:
 PROMPTS = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
 PROMPT_TEXTS = Path("/usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz")
 EACH = 1000
+TRIES = 200
 SHORTEST, LONGEST = 3200, 6 * 16000
 
 
 def say(number: int, seed: int, texts: spoken.Texts, engines: Mapping[str, float]) -> Utterance:
-    """Return utterance `number` of the lessons: always the same one for the same seed and programs."""
+    """Return utterance `number` of the lessons: always the same one for the same seed and programs.
+
+    Raises:
+        SystemExit: the synthesisers say nothing, such as one whose voices are not installed.
+    """
     rng = np.random.default_rng([seed, number])
-    while True:
+    for _ in range(TRIES):
         text, voice = texts.draw(rng), voices.draw(engines, rng)
         samples = voices.speak(voice, text)
         if SHORTEST < len(samples) < LONGEST:
             loud = samples * (0.5 / max(float(np.abs(samples).max()), 1e-3))
             return Utterance(f"{voice.engine}/{voice.name}/{number}", text, (loud * 32767).astype(np.int16))
+    programs = ", ".join(engines)
+    raise SystemExit(f"{programs}: {TRIES} times in a row nothing was said; install the voices of docs/FACTORY.md")
+
+
+def begin(stage: Stage, settings: Mapping[str, Any]) -> None:
+    """Put away what an earlier run left that is no part of this one: spoken with another seed, of other sentences."""
+    mark = stage.folder / "begun.json"
+    now = json.dumps({"seed": settings["seed"], **stage.identity["inputs"]}, indent=1, sort_keys=True) + "\n"
+    other = mark.exists() and mark.read_text(encoding="utf-8") != now
+    for path in stage.folder.glob("*.npz"):
+        if other or path.name not in stage.outputs:
+            path.unlink()
+    write_atomically(mark, now)
 
 
 def speak(stage: Stage, settings: dict[str, Any]) -> dict[str, Any]:
     """Write recordings.npz and spoken-<n>.npz; what is there already is kept, so that a stopped run goes on."""
     workshop = stage.workshop
+    engines = voices.installed()
+    begin(stage, settings)
     lexicon = utterances.read_lexicon(stage.inputs["lexicon"])
     real = stage.folder / "recordings.npz"
     if not real.exists():
@@ -47,7 +68,6 @@ def speak(stage: Stage, settings: dict[str, Any]) -> dict[str, Any]:
         with replacing(real) as partial:
             utterances.save(partial, found)
     texts = spoken.Texts(workshop.data, workshop.teachers, lexicon, settings["seed"])
-    engines = voices.installed()
     with ThreadPoolExecutor(settings.get("speakers", os.cpu_count() or 1)) as pool:
         for part in progress(range(settings["utterances"] // EACH), "voices"):
             path = stage.folder / f"spoken-{part:03}.npz"

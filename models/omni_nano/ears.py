@@ -208,6 +208,8 @@ def trimmed(samples: Floats) -> Floats:
     level = np.sqrt(np.square(samples[: frames * 160]).reshape(frames, 160).mean(1))
     level = np.convolve(level, np.full(5, 0.2), "same")
     loud = np.flatnonzero(level > 0.12 * level.max())
+    if not loud.size:
+        return samples
     return samples[max(0, (loud[0] - 10) * 160) : (loud[-1] + 11) * 160]
 
 

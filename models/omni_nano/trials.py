@@ -48,7 +48,7 @@ class Trial:
 
     @property
     def unseen(self) -> bool:
-        """Tell whether the acoustic model has learned from neither this speaker nor this voice."""
+        """Tell whether the acoustic model has learned from neither this recording nor this voice."""
         engine = self.said.name.split("/", maxsplit=1)[0]
         if engine in voices.SHARES:
             return any(self.said.name.startswith(f"{voice.engine}/{voice.name}/") for voice in _UNHEARD)

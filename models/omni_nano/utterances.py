@@ -81,15 +81,28 @@ class Utterance:
     @property
     def speaker(self) -> str:
         """Return who speaks, as far as the name tells."""
-        return re.sub(r"_nohash_\d+.*", "", self.name.rsplit("/", maxsplit=1)[-1]).removeprefix("backward_")
+        if self.name.startswith("prompts/"):
+            return "prompts"
+        file, said, _ = self.name.rsplit("/", maxsplit=1)[-1].partition("_nohash_")
+        # What is unknown in Speech Commands has its word before the speaker: "bed_0a2b400e_nohash_1".
+        return file.rsplit("_", maxsplit=1)[-1] if said else file
 
     @property
     def held_out(self) -> bool:
-        """Tell whether this recording is kept out of training: by its speaker, or by its word."""
+        """Tell whether this recording is kept out of training: by its name, or by its word.
+
+        Who speaks it may be learned from in another recording: `familiar` tells.
+        """
         if any(f"/{word}/" in self.name for word in UNSEEN_WORDS):
             return True
-        number = int(hashlib.sha256(self.speaker.encode()).hexdigest(), 16) % 100
+        key = re.sub(r"_nohash_\d+.*", "", self.name.rsplit("/", maxsplit=1)[-1]).removeprefix("backward_")
+        number = int(hashlib.sha256(key.encode()).hexdigest(), 16) % 100
         return number < HOLDOUT_PERCENT
+
+
+def familiar(recordings: Iterable[Utterance]) -> frozenset[str]:
+    """Return the speakers who are learned from: what else they say is no exam, although it is held out itself."""
+    return frozenset(one.speaker for one in recordings if not one.held_out)
 
 
 def read_lexicon(path: Path) -> dict[str, list[tuple[str, ...]]]:

@@ -70,7 +70,14 @@ SHARES: Mapping[str, float] = {
 }
 """How much each synthesiser says: those built from recordings most, the one built from formulas in many voices."""
 
-_PROGRAMS = {"espeak": "espeak-ng", "mbrola": "mbrola", "rhvoice": "RHVoice-test", "pico": "pico2wave"}
+_PROGRAMS = {
+    "espeak": ("espeak-ng",),
+    "mbrola": ("mbrola", "espeak-ng"),
+    "flite": ("flite",),
+    "rhvoice": ("RHVoice-test",),
+    "pico": ("pico2wave",),
+    "festival": ("text2wave",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,7 @@ def installed() -> dict[str, float]:
     Raises:
         SystemExit: there is none.
     """
-    found = {name: share for name, share in SHARES.items() if shutil.which(_PROGRAMS.get(name, name))}
+    found = {name: share for name, share in SHARES.items() if all(map(shutil.which, _PROGRAMS[name]))}
     if not found:
         raise SystemExit("no speech synthesiser is installed; docs/FACTORY.md lists Debian's packages with voices")
     total = sum(found.values())

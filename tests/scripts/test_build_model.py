@@ -16,6 +16,7 @@ from scripts.stage import Workshop
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+EARS = ("lexicon", "speak", "listen", "calibrate_ears", "evaluate_ears")
 # A stage that leaves a record, or waits until it is told to stop, or fails: as its recipe says.
 SCRIPT = """
 import signal, sys, time
@@ -78,6 +79,40 @@ def test_a_table_says_what_ran_what_was_fresh_and_what_came_out(build: Callable[
     assert [row[:-7] for row in second] == [["distil", "fresh"], ["export", "text", "run"]]
 
 
+@pytest.mark.parametrize(
+    ("tables", "ears"),
+    [
+        pytest.param((), (), id="no table of theirs"),
+        pytest.param(("lexicon", "spoken"), ("lexicon", "speak"), id="some"),
+        pytest.param(
+            ("lexicon", "spoken", "phones", "trials"),
+            ("lexicon", "speak", "listen", "calibrate_ears", "evaluate_ears"),
+            id="all",
+        ),
+    ],
+)
+def test_a_recipe_without_ears_is_built_without_them(
+    tmp_path: Path, tables: tuple[str, ...], ears: tuple[str, ...]
+) -> None:
+    (tmp_path / "recipe.toml").write_text("\n".join(f"[{table}]" for table in ("name", *tables)), encoding="utf-8")
+    made = build_model.chosen(Workshop(tmp_path / "recipe.toml", tmp_path, tmp_path, tmp_path))
+    always = [name for name in build_model.STAGES if name not in build_model.NEEDED]
+    assert [name for name in made if name in always] == always
+    assert tuple(name for name in made if name in build_model.NEEDED and name in EARS) == ears
+
+
+def test_records_of_the_ears_lie_beside_those_of_the_eyes(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text('name = "tiny"', encoding="utf-8")
+    workshop = Workshop(tmp_path / "recipe.toml", tmp_path, tmp_path, tmp_path)
+    folder = workshop.folder("calibrate")
+    folder.mkdir(parents=True)
+    for name in ("stage.json", "stage.ears.json"):
+        (folder / name).write_text('{"numbers": {}, "seconds": 1.0}', encoding="utf-8")
+    assert list(build_model.records(workshop, "calibrate")) == [folder / "stage.json"]
+    assert list(build_model.records(workshop, "calibrate_ears")) == [folder / "stage.ears.json"]
+    assert build_model.row(folder / "stage.ears.json", "calibrate_ears", fresh=True).startswith("calibrate ears ")
+
+
 def test_it_stops_at_the_first_stage_that_fails(build: Callable[[str], subprocess.Popen[str]]) -> None:
     done = build('stages = ["train", "distil", "export"]\n[distil]\nfails = true\n')
     output, _ = done.communicate(timeout=60)
@@ -105,12 +140,13 @@ def test_a_stage_may_save_before_the_build_ends(
 def test_stages_run_in_their_own_order_and_strange_ones_are_named(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     workshop = [Workshop(recipe, tmp_path, tmp_path, tmp_path) for _ in range(3)]
-    recipe.write_text('name = "tiny"', encoding="utf-8")
+    tables = "".join(f"[{table}]\n" for table in set(build_model.NEEDED.values()))
+    recipe.write_text(f'name = "tiny"\n{tables}', encoding="utf-8")
     assert build_model.chosen(workshop[0]) == build_model.STAGES
     recipe.write_text('stages = ["export", "distil"]', encoding="utf-8")
     assert build_model.chosen(workshop[1]) == ("distil", "export")
     recipe.write_text('stages = ["bake"]', encoding="utf-8")
-    with pytest.raises(SystemExit, match="there is no stage bake; choose from train, distil"):
+    with pytest.raises(SystemExit, match="there is no stage bake; choose from lexicon, speak"):
         build_model.chosen(workshop[2])
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_runtime.bundles.manifest import Manifest
-from edge_runtime.bundles.parts import DetectorPart
+from edge_runtime.bundles.parts import DetectorPart, PhonesPart
+from models.omni_nano import utterances
 from scripts import bundle
 from scripts.stage import Workshop
 
@@ -27,6 +28,8 @@ seed = 7
 max_tokens = 64
 [classify]
 templates = ["a photo of a {}"]
+[phones]
+seed = 12
 """
 CALIBRATION = {
     "detector": {
@@ -39,6 +42,7 @@ CALIBRATION = {
     "classify": {"temperature": 0.05},
     "gate": {"local_threshold": 0.8, "alpha": 0.05},
 }
+EARS = {"phones": {"blank": 1.0, "confidence": {"bias": 0.5}}}
 MEASURED = {
     "int8": 0.75,
     "low": 0.7,
@@ -74,6 +78,7 @@ EVALUATION = {
 }
 
 
+HEARD = {"rows": [{**ROW, "name": "keywords", "what": "twelve classes", "bar": 0.92}]}
 CARD = "\n".join(["# tiny", bundle.NUMBERS[0], "old", bundle.NUMBERS[1], *bundle.CALIBRATION, "the end", ""])
 
 
@@ -87,7 +92,9 @@ def workshop(tmp_path: Path) -> Workshop:
         (made.folder(stage) / file).write_text(name, encoding="utf-8")
     for stage, name, data in (
         ("calibrate", "calibration.json", CALIBRATION),
+        ("calibrate", "ears.json", EARS),
         ("evaluate", "evaluation.json", EVALUATION),
+        ("evaluate", "ears.json", HEARD),
         ("distil", "stage.json", {"settings": {"text": {"seed": 7}}, "outputs": {"text.pt": "ab"}}),
     ):
         made.folder(stage).mkdir(parents=True, exist_ok=True)
@@ -101,9 +108,39 @@ def test_a_bundle_vouches_for_its_files_and_says_how_it_was_built(workshop: Work
     manifest.verify()
     assert set(manifest.files) == set(bundle.FILES)
     assert manifest.part(DetectorPart).thresholds == {"dog": 0.4}
-    assert manifest.numbers == {"recall_person": MEASURED}
+    assert manifest.numbers == {"recall_person": MEASURED, "keywords": MEASURED}
     assert manifest.built["seeds"] == {"text": 7}
     assert manifest.built["outputs"] == {"distil/text.pt": "ab"}
+
+
+@pytest.mark.parametrize(
+    ("table", "files", "parts"),
+    [
+        pytest.param("", set(bundle.FILES), {"image", "text", "phones"}, id="eyes and ears"),
+        pytest.param("phones", set(bundle.EYES), {"image", "text"}, id="no ears, whatever another recipe has left"),
+        pytest.param("image", set(bundle.FILES) - set(bundle.EYES), {"phones"}, id="ears alone"),
+    ],
+)
+def test_a_recipe_has_the_parts_it_has_tables_for(
+    workshop: Workshop, table: str, files: set[str], parts: set[str]
+) -> None:
+    recipe = workshop.recipe.read_text(encoding="utf-8")
+    workshop.recipe.write_text(recipe.replace(f"[{table}]", "[other]"), encoding="utf-8")
+    gone = {"phones": ["calibrate/ears.json"], "image": ["calibrate/calibration.json", "evaluate/evaluation.json"]}
+    for name in gone.get(table, []):
+        (workshop.folder("") / name).unlink()
+    bundle.run(Workshop(workshop.recipe, workshop.data, workshop.teachers, workshop.build))
+    manifest = json.loads((workshop.model / "bundle" / "manifest.json").read_text(encoding="utf-8"))
+    assert set(manifest["files"]) == files
+    assert {name for name in ("image", "text", "phones") if name in manifest} == parts
+
+
+def test_the_ears_are_told_what_they_hear_with(workshop: Workshop) -> None:
+    bundle.run(workshop)
+    part = Manifest.load(workshop.model / "bundle").part(PhonesPart)
+    assert (part.hop, part.shortest, len(part.phones)) == (utterances.HOP, utterances.SHORTEST, 39)
+    assert (part.blank, part.confidence) == (1.0, {"bias": 0.5})
+    assert (part.lexicon, part.spelling, part.background) == ("lexicon.xz", "spelling.npz", "background.npz")
 
 
 def test_the_same_parts_give_the_same_bundle_and_strays_go(workshop: Workshop) -> None:
@@ -120,6 +157,7 @@ def test_the_card_and_the_report_show_the_numbers_of_the_bundle(workshop: Worksh
     card = (workshop.model / "CARD.md").read_text(encoding="utf-8")
     row = "| recall of people | 0.750 | 0.700 to 0.800 | >= 0.7 pass | 0.770 | -0.020 | -0.040 to 0.000 | 90 |"
     assert row in card
+    assert "| twelve classes | 0.750 |" in card
     assert "(report/index.html)" in card
     assert "old" not in card
     assert card.endswith("the end\n")
@@ -127,7 +165,8 @@ def test_the_card_and_the_report_show_the_numbers_of_the_bundle(workshop: Worksh
 
 
 def test_a_model_that_is_not_judged_yet_has_a_bundle_without_numbers(workshop: Workshop) -> None:
-    (workshop.folder("evaluate") / "evaluation.json").unlink()
+    for name in ("evaluation.json", "ears.json"):
+        (workshop.folder("evaluate") / name).unlink()
     bundle.run(workshop)
     assert Manifest.load(workshop.model / "bundle").numbers == {}
     assert "size of image.onnx" in (workshop.model / "CARD.md").read_text(encoding="utf-8")
@@ -142,6 +181,17 @@ def test_a_candidate_is_a_bundle_of_what_a_stage_left(workshop: Workshop, tmp_pa
     manifest.verify()
     assert manifest.path("image.onnx").read_text(encoding="utf-8") == "FP32 image.onnx"
     assert manifest.path("tokenizer.json").read_text(encoding="utf-8") == "tokenizer.json"
+
+
+@pytest.mark.parametrize("stage", ["quantize", "export"])
+def test_candidate_ears_share_what_is_not_rounded(workshop: Workshop, tmp_path: Path, stage: str) -> None:
+    workshop.folder("export").mkdir(parents=True)
+    (workshop.folder("export") / "phones.onnx").write_text("FP32", encoding="utf-8")
+    manifest = bundle.candidate(workshop, stage, {}, tmp_path / "judged", bundle.EARS)
+    assert set(manifest.files) == set(bundle.EARS)
+    assert manifest.part(PhonesPart).background is None
+    said = manifest.path("phones.onnx").read_text(encoding="utf-8")
+    assert said == {"quantize": "phones.onnx", "export": "FP32"}[stage]
 
 
 def test_a_bundle_over_its_limit_is_not_written(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
