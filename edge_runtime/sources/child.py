@@ -110,7 +110,7 @@ class ChildProgram:
         received = os.read(self._answers.fileno(), most)
         if not received:
             self.kill()
-            raise SourceError(f"lost its capture process (status {self._process.returncode})")
+            raise SourceError(f"lost its child process (status {self._process.returncode})")
         buffer += received
 
 

@@ -205,7 +205,7 @@ def test_it_comes_back_after_every_fault(server: CameraServer) -> None:
         frames = source.frames()
         next(frames)
         child_of(source).send_signal(fault)
-        with pytest.raises(SourceError, match=rf"lost its capture process \(status -{fault.value}\)"):
+        with pytest.raises(SourceError, match=rf"lost its child process \(status -{fault.value}\)"):
             list(frames)
     assert next(source.frames()).source == "door"
     source.close()
