@@ -116,7 +116,7 @@ def test_a_bundle_vouches_for_its_files_and_says_how_it_was_built(workshop: Work
 @pytest.mark.parametrize(
     ("table", "files", "parts"),
     [
-        pytest.param("", set(bundle.FILES), {"image", "text", "phones"}, id="eyes and ears"),
+        pytest.param("bench", set(bundle.FILES), {"image", "text", "phones"}, id="eyes and ears"),
         pytest.param("phones", set(bundle.EYES), {"image", "text"}, id="no ears, whatever another recipe has left"),
         pytest.param("image", set(bundle.FILES) - set(bundle.EYES), {"phones"}, id="ears alone"),
     ],
