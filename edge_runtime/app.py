@@ -83,7 +83,7 @@ class App:
         self._mqtt = self._make_mqtt() if settings.mqtt.enabled else None
         fanout = FanOut([sink for sink in (self._mqtt, console, doors) if sink])
         self._closing.callback(fanout.close, FLUSH_S)
-        mouth = Mouth.of(settings.speech) if settings.speech.enabled else None
+        mouth = Mouth.of(settings, models) if settings.speech.enabled else None
         if mouth:
             self._closing.callback(mouth.speaker.close)
         self.house = House(fanout, answerer, self.metrics, mouth, dictation)

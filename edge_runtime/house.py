@@ -127,6 +127,8 @@ class House:
 
         def understand(worker: Worker) -> None:
             while (chunk := _next(chunks, worker)) is not None:
+                if self.mouth:
+                    self.mouth.listen(chunk)
                 self._take(voice.step(chunk), paced=paced)
                 if sounds:
                     self._hear(sounds, chunk)
