@@ -47,7 +47,7 @@ def fit(rows: Sequence[Row], weight_decay: float = 1e-3) -> dict[str, float]:
     mean, spread = table.mean(axis=0), table.std(axis=0) + 1e-6
     inputs = np.column_stack([np.ones(len(rows)), (table - mean) / spread])
     weights = np.zeros(inputs.shape[1])
-    keep = np.full(len(weights), weight_decay)
+    keep = np.array([0.0] + [weight_decay] * len(names))
     for _ in range(50):
         chance = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
         slope = inputs.T @ (share * (chance - said)) + keep * weights

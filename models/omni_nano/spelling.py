@@ -108,7 +108,7 @@ class Network(nn.Module):
         return self.last(functional.relu(self.second(dropped)))
 
 
-def train(aligned: Aligned, epochs: int) -> tuple[list[str], Network]:
+def train(aligned: Aligned, epochs: int, batch: int = 2048) -> tuple[list[str], Network]:
     """Return the sounds and a network taught on `aligned`."""
     counted = Counter(sound for _, said in aligned for sound in said)
     sounds = ["", *(sound for sound, _ in counted.most_common(SOUNDS) if sound)][:SOUNDS]
@@ -118,7 +118,7 @@ def train(aligned: Aligned, epochs: int) -> tuple[list[str], Network]:
     before = torch.tensor([((0, 0, *said)[i : i + MEMORY]) for _, said in kept for i in range(len(said))])
     wanted = torch.tensor([sound for _, said in kept for sound in said])
     network = Network(len(sounds))
-    batch, steps = 2048, epochs * (len(wanted) // 2048)
+    steps = epochs * max(1, len(wanted) // batch)
     optimiser = torch.optim.AdamW(network.parameters(), lr=4e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
     for step in range(steps):
