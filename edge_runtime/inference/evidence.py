@@ -23,11 +23,11 @@ def evidence(sentence: Sentence, frames: Scores, words: Scores, phones: Scores, 
     """Return by name what speaks for `sentence`; nearly all is better the higher it is.
 
     "words" and "phones": how much better it fits than any common words, and than any phones, for each of its phones;
-    "sum": the first for all of them together;
-    "worst_word": the same against any phones for the word that fits worst; "worst_phone": the logarithm of the
-    probability of the phone heard least; "silence": how much better it fits than silence, for each phone; "rest": the
-    mean logarithm of the probability of silence where it has no words; "margin": how much better it fits than the next;
-    "length": the logarithm of the number of its phones; "slow": that of the frames each takes.
+    "sum": the first for all of them together; "worst_word": the second for the word that fits worst; "worst_phone": the
+    logarithm of the probability of the phone heard least; "silence": how much better it fits than silence, for each
+    phone; "rest": the mean logarithm of the probability of silence where it has no words; "gap": how much better
+    silence fits than any phones in the stretch without words where it does so worst; "margin": how much better it fits
+    than the next; "length": the logarithm of the number of its phones; "slow": that of the frames each takes.
 
     Args:
         sentence: with at least one word.
@@ -54,6 +54,7 @@ def evidence(sentence: Sentence, frames: Scores, words: Scores, phones: Scores, 
         "worst_phone": min(heard),
         "silence": (sentence.score - float(frames[:, 0].sum())) / count,
         "rest": float(rest.mean()) if rest.size else 0.0,
+        "gap": max(min(_gaps(inside, frames, phones), default=0.0), -_MOST_MARGIN),
         "margin": min(margin, _MOST_MARGIN),
         "length": math.log(count),
         "slow": math.log(float(inside.sum()) / count),
@@ -73,6 +74,13 @@ def _score(word: Word, frames: Scores) -> float:
     for channel, (start, end) in zip(word.chain.channels, word.spans, strict=True):
         channels[start - first : end - first] = channel
     return float(frames[np.arange(first, last), channels].sum())
+
+
+def _gaps(inside: NDArray[np.bool_], frames: Scores, phones: Scores) -> Iterator[float]:
+    """Yield for each stretch of frames without words how much better silence fits there than any phones."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], inside, [True]])))
+    for start, end in edges.reshape(-1, 2).tolist():
+        yield float(frames[start:end, 0].sum() - (phones[end] - phones[start]))
 
 
 def _peaks(word: Word, frames: Scores) -> Iterator[float]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Row = tuple[Mapping[str, float], bool]
 
 KEYWORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
-BLANKS = (0.0, 1.0, 2.0, 3.0)
+BLANKS = (2.0, 3.0, 4.0)
 SILENCE = 0.15
 """Share of a second between recordings that are put one after the other."""
 

@@ -34,6 +34,7 @@ def seen(heard: np.ndarray, free: np.ndarray | None = None, margin: float = 1.0)
         pytest.param("worst_phone", np.log(0.8), id="the phone heard least"),
         pytest.param("silence", np.log(8), id="three frames that are no silence"),
         pytest.param("rest", np.log(0.8), id="silence before, between and after"),
+        pytest.param("gap", 0.0, id="no speech in any gap"),
         pytest.param("margin", 1.0, id="the next sentence"),
         pytest.param("length", np.log(3), id="three phones"),
         pytest.param("slow", 0.0, id="a frame each"),
@@ -49,9 +50,10 @@ def test_a_clear_sentence(name: str, value: float) -> None:
         ("worst_phone", frames((0.8, 0.1, 0.1), (0.1, 0.8, 0.1), (0.8, 0.1, 0.1), (0.5, 0.4, 0.1), (0.1, 0.8, 0.1))),
         ("worst_word", frames((0.8, 0.1, 0.1), (0.1, 0.8, 0.1), (0.8, 0.1, 0.1), (0.5, 0.4, 0.1), (0.1, 0.8, 0.1))),
         ("rest", frames((0.15, 0.05, 0.8), (0.1, 0.8, 0.1), (0.8, 0.1, 0.1), (0.1, 0.1, 0.8), (0.1, 0.8, 0.1))),
+        ("gap", frames((0.15, 0.05, 0.8), (0.1, 0.8, 0.1), (0.8, 0.1, 0.1), (0.1, 0.1, 0.8), (0.1, 0.8, 0.1))),
         ("phones", frames((0.1, 0.1, 0.8), (0.1, 0.8, 0.1), (0.8, 0.1, 0.1), (0.1, 0.1, 0.8), (0.1, 0.8, 0.1))),
     ],
-    ids=["a phone not heard", "a word not heard", "speech before", "speech that fits better"],
+    ids=["a phone not heard", "a word not heard", "speech before", "speech in a gap", "speech that fits better"],
 )
 def test_what_speaks_against_a_sentence(name: str, worse: np.ndarray) -> None:
     assert seen(worse)[name] < seen(CLEAR)[name] - 0.1
