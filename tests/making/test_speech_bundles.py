@@ -146,6 +146,22 @@ def test_the_bundle_says_how_its_past_is_shaped(made: Made) -> None:
     assert {part.languages["en"], part.tasks["transcribe"]} < set(part.prompt)
 
 
+@pytest.mark.parametrize(
+    ("language", "prompt"),
+    [pytest.param("en", (86, 87, 90, 92), id="english"), pytest.param("de", (86, 88, 90, 92), id="german")],
+)
+def test_a_bundle_is_told_its_language(tmp_path: Path, language: str, prompt: tuple[int, ...]) -> None:
+    source = tiny_models.whisper(tmp_path / "source")
+    maker.make(Order(str(source), tmp_path / "bundle", int8=False, language=language), print)
+    part = Manifest.load(tmp_path / "bundle").speech
+    assert part is not None
+    assert part.prompt == prompt
+    assert (part.languages, part.tasks) == ({"en": 87, "de": 88}, {"transcribe": 90, "translate": 89})
+    assert (part.no_speech, part.seconds, part.max_tokens) == (91, 2.0, 40)
+    assert part.suppress == (7, *range(86, 95))
+    assert part.begin_suppress == (8, 85)
+
+
 def test_int8_writes_nearly_the_same(tmp_path: Path) -> None:
     source = tiny_models.moonshine(tmp_path / "source", 1)
     maker.make(Order(str(source), tmp_path / "bundle"), print)
