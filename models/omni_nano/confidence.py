@@ -11,24 +11,33 @@ import numpy as np
 
 from edge_runtime.bundles.manifest import Manifest
 from edge_runtime.bundles.parts import PhonesPart
+from edge_runtime.config import VoiceSettings
+from edge_runtime.decision.intents import speech_grammar
 from edge_runtime.inference.acoustic import AcousticModel
 from edge_runtime.inference.asr import SpeechToText
 from edge_runtime.inference.evidence import probability
 from edge_runtime.inference.lexicon import Lexicon
 from edge_runtime.inference.spelling import Spelling
+from edge_runtime.sentences import home
 from models.omni_nano import utterances
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from edge_runtime.inference.asr import Overheard
     from edge_runtime.inference.graphs import States
     from models.omni_nano.utterances import Utterance
 
+    Floats = NDArray[np.float32]
+    Samples = NDArray[np.int16]
     Row = tuple[Mapping[str, float], bool]
 
 KEYWORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
-BLANKS = (2.0, 3.0, 4.0)
+BLANKS = (0.0, 1.0, 2.0, 3.0, 4.0)
+_COARSE = 4
+"""The weight of the blank is chosen on every fourth clip."""
 SILENCE = 0.15
 """Share of a second between recordings that are put one after the other."""
 
@@ -66,7 +75,7 @@ class Trials:
         seed: of the grammars.
     """
 
-    def __init__(self, clips: Sequence[tuple[str, np.ndarray]], vocabulary: Sequence[str], seed: int) -> None:
+    def __init__(self, clips: Sequence[tuple[str, Floats]], vocabulary: Sequence[str], seed: int) -> None:
         self._clips = clips
         self._vocabulary = vocabulary
         self._seed = seed
@@ -74,9 +83,13 @@ class Trials:
     def rows(self, ears: SpeechToText) -> Iterator[tuple[str, Row]]:
         """Yield for every clip its kind and what the ears make of it: the evidence, and whether they are right."""
         rng = np.random.default_rng(self._seed)
+        at_home = ears.under(home_states())
         for text, frames in self._clips:
             words, heard = text.split(), ears.overheard(frames)
-            if len(words) == 1 or not words:
+            judged = at_home.judge(heard)
+            if judged.text:
+                yield "home", (judged.evidence, judged.text == text)
+            if len(words) < 2:
                 yield from self._heard(ears, heard, [[KEYWORDS]], text, "keyword")
             if words:
                 yield from self._heard(ears, heard, [self._around(words, rng)], text, "said")
@@ -106,6 +119,12 @@ class Trials:
         return grammar
 
 
+def home_states() -> States:
+    """Return the sentences of a home with the rooms and devices of the settings' defaults."""
+    voice = VoiceSettings()
+    return speech_grammar(home(None, voice.areas, voice.names, builtin=True)).states()
+
+
 def _states(grammar: Sequence[Sequence[Sequence[str]]]) -> States:
     """Return the graph of sentences of one word out of each list in turn; of one of several such, side by side."""
     states: list[tuple[bool, dict[str, int]]] = [(False, {})]
@@ -122,7 +141,7 @@ def _states(grammar: Sequence[Sequence[Sequence[str]]]) -> States:
 
 def heard_clips(
     acoustic: AcousticModel, people: Sequence[Utterance], voices: Sequence[Utterance]
-) -> list[tuple[str, np.ndarray]]:
+) -> list[tuple[str, Floats]]:
     """Return what is said and the phones' log probabilities: of recordings, of several in a row, and of voices."""
     rng = np.random.default_rng(4)
     known = [one for one in people if one.text is not None and len(one.samples) < 6 * 16000]
@@ -133,10 +152,25 @@ def heard_clips(
         pauses = [np.zeros(int(rng.uniform(0, SILENCE) * 16000), np.int16) for _ in chosen]
         parts = [part for one, pause in zip(chosen, pauses, strict=True) for part in (_trimmed(one.samples), pause)]
         clips.append((" ".join(str(one.text) for one in chosen), np.concatenate(parts)))
-    return [(text, acoustic.log_probs(np.float32(1 / 32768) * samples.astype(np.float32))) for text, samples in clips]
+    return [
+        (text, acoustic.log_probs(_sound(samples, rng, noisy=number % 3 == 2)))
+        for number, (text, samples) in enumerate(clips)
+    ]
 
 
-def _trimmed(samples: np.ndarray) -> np.ndarray:
+def _sound(samples: Samples, rng: np.random.Generator, *, noisy: bool) -> Floats:
+    """Return a recording as floats, when asked with noise 5 to 25 dB below it, white to pink."""
+    sound = samples.astype(np.float32) / np.float32(32768)
+    if noisy:
+        white = np.fft.rfft(rng.standard_normal(len(samples)))
+        white[1:] /= np.arange(1, len(white)) ** rng.uniform(0, 0.6)
+        noise = np.fft.irfft(white, len(samples))
+        level = np.sqrt(np.square(sound).mean()) * 10 ** (-rng.uniform(5, 25) / 20)
+        sound += (noise * level / (noise.std() + 1e-9)).astype(np.float32)
+    return sound
+
+
+def _trimmed(samples: Samples) -> Samples:
     """Return the loud part with a tenth of a second around it."""
     frames = len(samples) // 160
     level = np.square(samples[: frames * 160].astype(np.float32)).reshape(frames, 160).mean(axis=1)
@@ -153,17 +187,17 @@ def learn(manifest: Manifest, people: Sequence[Utterance], voices: Sequence[Utte
     acoustic = AcousticModel(manifest)
     clips = heard_clips(acoustic, people, voices)
     vocabulary = sorted({word for text, _ in clips for word in text.split()})
-    trials = Trials(clips, vocabulary, 5)
-    best: dict[str, object] = {"loss": np.inf}
-    for blank in BLANKS:
-        trial = part.model_copy(update={"blank": blank})
-        ears = SpeechToText(acoustic, trial, lexicon, _states([[KEYWORDS]]))
-        rows = list(trials.rows(ears))
+
+    def attempt(blank: float, step: int) -> dict[str, object]:
+        ears = SpeechToText(acoustic, part.model_copy(update={"blank": blank}), lexicon, _states([[KEYWORDS]]))
+        rows = list(Trials(clips[::step], vocabulary, 5).rows(ears))
         weights = fit([row for _, row in rows])
-        result = {"loss": _loss(rows, weights), "blank": blank, "confidence": weights, **_table(rows, weights)}
-        print(json.dumps({name: value for name, value in result.items() if name != "confidence"}), flush=True)
-        best = min(best, result, key=lambda one: float(str(one["loss"])))
-    return best
+        result = {"loss": _loss(rows, weights), "blank": blank, **_table(rows, weights)}
+        print(json.dumps(result), flush=True)
+        return {**result, "confidence": weights}
+
+    tried = [attempt(blank, _COARSE) for blank in BLANKS]
+    return attempt(float(str(min(tried, key=lambda one: float(str(one["loss"])))["blank"])), 1)
 
 
 def _loss(rows: Sequence[tuple[str, Row]], weights: Mapping[str, float]) -> float:

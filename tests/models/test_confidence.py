@@ -47,6 +47,7 @@ def test_sentences_that_were_said_are_told_from_others() -> None:
     weights = fit([row for _, row in rows])
     said = [probability(seen, weights) for _, (seen, right) in rows if right]
     wrong = [probability(seen, weights) for _, (seen, right) in rows if not right]
-    assert {kind for kind, _ in rows} == {"keyword", "said", "other", "near", "longer"}
+    kinds = {kind for kind, _ in rows}
+    assert kinds == {"keyword", "said", "other", "near", "longer"} | ({"home"} & kinds)
     assert np.mean(np.array(said) > 0.5) > 0.9
     assert np.mean(np.array(wrong) > 0.5) < 0.15
