@@ -41,7 +41,7 @@ def build(workshop: Workshop, numbers: dict[str, Any]) -> dict[str, Any]:
     loud = sounds.lift(torch.from_numpy(learned), *tower.loudness)
     tower.trunk.load_state_dict(sounds_teacher.squeeze(trunk, loud, rank, float(settings["doubt"])).state_dict())
     tower.head.load_state_dict(head_of(whole, known, wanted))
-    tower.vectors.copy_(sounds_words.vectors(known, settings["templates"]))
+    tower.vectors.copy_(sounds_words.vectors(known, settings["templates"], float(settings["umbrella"])))
     dice = np.random.default_rng(seed)
     rows = held[dice.permutation(len(held))[:MEASURED]]
     numbers |= compare(teacher, nn.Sequential(trunk, whole), tower, rows, [heard.channel for heard in known])

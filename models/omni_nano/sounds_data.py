@@ -33,6 +33,8 @@ RECORDINGS = {
 }
 EVENTS = "sound_event_samples"
 LONGEST_S = 12
+BEHIND = 0.6
+"""Share of mixtures with a second sound."""
 
 
 class Clip(NamedTuple):
@@ -93,15 +95,15 @@ def in_room(dice: Dice, samples: Floats) -> Floats:
     return heard
 
 
-def mixture(dice: Dice, clips: list[Clip], first: Clip | None = None) -> Floats:
-    """Return five seconds: one sound, often another one behind it, a room, a loudness between -45 and -6 dB."""
-    sound = _five_seconds(dice, (first or clips[dice.integers(len(clips))]).samples)
+def mixture(dice: Dice, first: Clip, behind: Clip | None) -> Floats:
+    """Return five seconds: one sound, another up to 25 dB behind it, often a room; its peak is at -45 to -1 dB."""
+    sound = _five_seconds(dice, first.samples)
     if dice.random() < 0.5:
         sound = in_room(dice, sound)
-    if dice.random() < 0.6:
-        behind = _five_seconds(dice, clips[dice.integers(len(clips))].samples)
+    if behind is not None:
+        other = _five_seconds(dice, behind.samples)
         ratio = 10 ** (-dice.uniform(0, 25) / 20)
-        sound = sound + behind * ratio * (sound.std() + 1e-6) / (behind.std() + 1e-6)
+        sound = sound + other * ratio * (sound.std() + 1e-6) / (other.std() + 1e-6)
     mixed: Floats = sound / (np.abs(sound).max() + 1e-6) * np.float32(10 ** (dice.uniform(-45, -1) / 20))
     return mixed.astype(np.float32)
 
@@ -121,7 +123,8 @@ def material(data: Path, seed: int, mixtures: int, each: int) -> tuple[Floats, F
     for part, share in ((0, 1.0), (1, 0.5)):
         clips = recorded[part] + arithmetic[part]
         dice = np.random.default_rng((seed, part))
-        blends = [mixture(dice, clips) for _ in range(int(mixtures * share))]
+        pairs = [(clips[i], clips[j]) for i, j in dice.integers(0, len(clips), (int(mixtures * share), 2))]
+        blends = [mixture(dice, first, behind if dice.random() < BEHIND else None) for first, behind in pairs]
         events = [clip.samples for clip in recorded[part] if clip.origin == EVENTS]
         found.append(np.concatenate([patches(samples) for samples in events + blends]))
     return found[0], found[1]

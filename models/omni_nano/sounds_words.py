@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LISTED = Path(__file__).with_name("sounds_classes.txt")
-DROPPED = "- "
+DROPPED, UMBRELLA = "- ", "~ "
 BLEND = " & "
 MOST_TOKENS = 32
 
@@ -28,17 +28,22 @@ class Heard(NamedTuple):
     Attributes:
         channel: its place among the teacher's scores.
         phrases: what it is called, the usual name first.
+        umbrella: other classes are kinds of it.
     """
 
     channel: int
     phrases: tuple[str, ...]
+    umbrella: bool
 
 
 def classes() -> list[Heard]:
     """Return the classes that the ears keep, in the teacher's order."""
     lines = LISTED.read_text(encoding="utf-8").splitlines()
-    named = [(channel, line) for channel, line in enumerate(lines) if not line.startswith(DROPPED)]
-    return [Heard(channel, tuple(line.split(", "))) for channel, line in named]
+    return [
+        Heard(channel, tuple(line.removeprefix(UMBRELLA).split(", ")), line.startswith(UMBRELLA))
+        for channel, line in enumerate(lines)
+        if not line.startswith(DROPPED)
+    ]
 
 
 def wanted(settings: Mapping[str, Any], known: list[Heard]) -> Wanted:
@@ -73,13 +78,16 @@ def wanted(settings: Mapping[str, Any], known: list[Heard]) -> Wanted:
 
 
 @torch.inference_mode()
-def vectors(known: list[Heard], templates: Sequence[str]) -> Tensor:
-    """Return a unit vector for each class, (classes, 384): the mean of what the sentence encoder makes of its names."""
+def vectors(known: list[Heard], templates: Sequence[str], umbrella: float) -> Tensor:
+    """Return a vector for each class, (classes, 384): the mean of what the sentence encoder makes of its names.
+
+    It has length one, or `umbrella` where other classes are kinds of it: those say more, and are seldom as sure.
+    """
     model, pieces = text_teacher.load()
     rows = []
     for heard in known:
         texts = [template.replace("{}", phrase) for phrase in heard.phrases for template in templates]
         ids, mask = (torch.from_numpy(values) for values in token_ids(pieces, texts, MOST_TOKENS))
         found = text_teacher.pool(model(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
-        rows.append(torch.nn.functional.normalize(found.mean(0), dim=0))
+        rows.append(torch.nn.functional.normalize(found.mean(0), dim=0) * (umbrella if heard.umbrella else 1.0))
     return torch.stack(rows)
