@@ -12,6 +12,7 @@ import numpy as np
 from edge_runtime.bundles.manifest import Manifest
 from edge_runtime.bundles.parts import PhonesPart
 from edge_runtime.config import VoiceSettings
+from edge_runtime.decision.grammar import spoken
 from edge_runtime.decision.intents import speech_grammar
 from edge_runtime.inference.acoustic import AcousticModel
 from edge_runtime.inference.asr import SpeechToText
@@ -189,7 +190,9 @@ def learn(manifest: Manifest, people: Sequence[Utterance], voices: Sequence[Utte
     vocabulary = sorted({word for text, _ in clips for word in text.split()})
 
     def attempt(blank: float, step: int) -> dict[str, object]:
-        ears = SpeechToText(acoustic, part.model_copy(update={"blank": blank}), lexicon, _states([[KEYWORDS]]))
+        ears = SpeechToText(
+            acoustic, part.model_copy(update={"blank": blank}), lexicon, _states([[KEYWORDS]]), spoken=spoken
+        )
         rows = list(Trials(clips[::step], vocabulary, 5).rows(ears))
         weights = fit([row for _, row in rows])
         result = {"loss": _loss(rows, weights), "blank": blank, **_table(rows, weights)}
