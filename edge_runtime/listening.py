@@ -12,7 +12,7 @@ from edge_runtime.decision.attention import Attention
 from edge_runtime.errors import BundleError
 from edge_runtime.inference.background import read_background
 from edge_runtime.inference.site_scores import SiteScores, site_file
-from edge_runtime.inference.spotter import Spotter
+from edge_runtime.inference.spotter import Ordinary, Spotter
 from edge_runtime.inference.taught import TaughtThings
 from edge_runtime.inference.taught_phrases import TaughtCommands, taught_phrase
 from edge_runtime.inference.taught_sounds import TaughtTagger, taught_sound
@@ -47,6 +47,11 @@ class Listening:
         """Ordinary speech as the acoustic model hears it, None where the bundle has none."""
         part = self.models.ears.part(PhonesPart)
         return read_background(self.models.ears.path(part.background)) if part.background else None
+
+    @property
+    def ordinary(self) -> Ordinary:
+        """What phrases are to be told from."""
+        return Ordinary(self.background, self.models.lexicon.common, self.false_accepts_per_hour)
 
     @property
     def phones_model(self) -> str:
@@ -100,8 +105,7 @@ class Listening:
         commands = self._usable("command")
         if not commands:
             return inner
-        rate = self.false_accepts_per_hour
-        return TaughtUnderstanding(inner, TaughtCommands(self.models.acoustic, commands, self.background, rate))
+        return TaughtUnderstanding(inner, TaughtCommands(self.models.acoustic, commands, self.ordinary))
 
     def tagger(self, labels: Sequence[str] = (), min_score: float | None = None) -> SoundTagger:
         """Return what names sounds, taught ones too.

@@ -104,9 +104,7 @@ class School:
         clips = [acoustic.log_probs(_read(path, _LONGEST_PHRASE_S)) for path in _few(paths)]
         words = re.findall(r"[a-z']+", name.lower()) if kind == "wake" else []
         known = spoken_forms(words, listening.models.lexicon.pronunciations) if words else []
-        lesson = PhraseTeacher(acoustic, listening.background, listening.false_accepts_per_hour).learn(
-            name, clips, known
-        )
+        lesson = PhraseTeacher(acoustic, listening.ordinary).learn(name, clips, known)
         if lesson is None:
             raise InputError(f"nobody speaks in these {len(clips)} recordings, or too short a word; give others")
         facts = {**meaning, **facts_of(lesson)}

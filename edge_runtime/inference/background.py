@@ -6,6 +6,7 @@ import io
 import math
 import zipfile
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,22 +109,24 @@ def _unpack(arrays: dict[str, NDArray[np.generic]]) -> tuple[NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """How often ordinary speech reaches a score: above `start`, `per_hour` times falling by e each `scale`."""
+    """How high ordinary speech scores: its stretches, so many an hour, are spread normally above their middle."""
 
-    start: float
+    middle: float
+    spread: float
     per_hour: float
-    scale: float
 
     def threshold(self, false_accepts_per_hour: float) -> float:
         """Return the score that ordinary speech reaches so many times in an hour of it."""
-        return self.start + self.scale * math.log(max(self.per_hour / false_accepts_per_hour, 1.0))
+        share = min(max(false_accepts_per_hour / self.per_hour, 1e-12), 0.5)
+        return self.middle + self.spread * NormalDist().inv_cdf(1 - share)
 
 
 def fit_tail(scores: NDArray[np.float64], weights: NDArray[np.float64], hours: float) -> Tail | None:
-    """Return the exponential tail of the best scores of many stretches of speech, or None where there are too few.
+    """Return the upper tail of the best scores of many stretches of speech, or None where there are too few.
 
-    An exponential tail is the extreme-value law of scores that are sums of many small surprises (Pickands 1975, shape
-    0). Read from two quantiles, it does not see the few highest scores at all, some of which may be the phrase itself.
+    A score is the mean over many frames, so its tail falls as a normal distribution's does; an exponential one would
+    ask short phrases for scores that nobody reaches. Read from two quantiles, it does not see the few highest scores at
+    all, some of which may be the phrase itself.
 
     Args:
         scores: one for each stretch.
@@ -136,5 +139,6 @@ def fit_tail(scores: NDArray[np.float64], weights: NDArray[np.float64], hours: f
     order = np.argsort(scores)
     share = np.cumsum(weights[order]) / total
     low, high = (float(scores[order][np.searchsorted(share, level)]) for level in (TAIL_BEGINS, _TAIL_ENDS))
-    scale = max((high - low) / math.log((1 - TAIL_BEGINS) / (1 - _TAIL_ENDS)), 0.05)
-    return Tail(low, total * (1 - TAIL_BEGINS) / hours, scale)
+    begins, ends = (NormalDist().inv_cdf(level) for level in (TAIL_BEGINS, _TAIL_ENDS))
+    spread = max((high - low) / (ends - begins), 0.1)
+    return Tail(low - begins * spread, spread, total / hours)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
 from edge_runtime.errors import ConfigError
 from edge_runtime.inference.background import TAIL_BEGINS, Tail, fit_tail
-from edge_runtime.inference.spotting import Keyword, Tuning, likeness, spoken_forms
+from edge_runtime.inference.rivals import rivals
+from edge_runtime.inference.spotting import FLOOR_LOG, Keyword, spoken_forms
 from edge_runtime.types import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,6 +32,9 @@ _UNFITTED = math.log(0.2)
 _LOWEST, _HIGHEST = math.log(0.02), math.log(0.85)
 _MISSED_AT_MOST = 0.2
 """The home's own talk raises a threshold at most so far that this share of well-spoken words is missed."""
+_HOPELESS = -5.0
+_BESIDE_S = 0.3
+"""A word that sounds like the phrase may begin this much before it, and end twice as much after it."""
 _WORDS = re.compile(r"[a-z']+")
 
 
@@ -52,6 +56,10 @@ class Acoustic(Protocol):
 class Words(Protocol):
     """What knows how words are said."""
 
+    @property
+    def common(self) -> Mapping[str, tuple[Phones, ...]]:
+        """Common words and how they are said."""
+
     def pronunciations(self, word: str) -> tuple[Phones, ...]:
         """Return how `word` may be said, the likeliest way first."""
 
@@ -64,6 +72,21 @@ class Taught:
     log_threshold: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ordinary:
+    """What a phrase is to be told from.
+
+    Attributes:
+        background: ordinary speech to set its threshold by, or None.
+        common: common words and how they are said, to find those that sound like it.
+        false_accepts_per_hour: how often ordinary speech may be taken for it in an hour of it.
+    """
+
+    background: Background | None = None
+    common: Mapping[str, Sequence[Phones]] = field(default_factory=dict)
+    false_accepts_per_hour: float = FALSE_ACCEPTS_PER_HOUR
+
+
 class Spotter:
     """Finds one phrase in phone probabilities.
 
@@ -71,8 +94,7 @@ class Spotter:
         phrase: what it is called.
         forms: how it is said.
         acoustic: of the model whose probabilities it will be given.
-        background: ordinary speech to set the threshold by.
-        false_accepts_per_hour: how often ordinary speech may be taken for the phrase in an hour of it.
+        ordinary: what it is to be told from.
         least: log score that it needs at least.
     """
 
@@ -81,19 +103,20 @@ class Spotter:
         phrase: str,
         forms: Sequence[Phones],
         acoustic: Acoustic,
-        *,
-        background: Background | None = None,
-        false_accepts_per_hour: float = FALSE_ACCEPTS_PER_HOUR,
+        ordinary: Ordinary,
         least: float | None = None,
     ) -> None:
         self.phrase = phrase
-        tuning = Tuning()
-        table = likeness(acoustic.phones, tuning.similar)
-        self.keyword = Keyword(forms, table, acoustic.phones, acoustic.hop / SAMPLE_RATE_HZ, tuning)
-        self._background = background.without(_WORDS.findall(phrase.lower())) if background else None
+        frame_s = acoustic.hop / SAMPLE_RATE_HZ
+        self.keyword = Keyword(forms, acoustic.phones, frame_s)
+        alike = rivals(forms, ordinary.common)
+        self._rivals = Keyword(alike, acoustic.phones, frame_s) if alike else None
+        self._beside = round(_BESIDE_S / frame_s)
+        known = ordinary.background
+        self._background = known.without(_WORDS.findall(phrase.lower())) if known else None
         self.tail = self._tail()
         lowest = _LOWEST if least is None else max(_LOWEST, least)
-        wanted = self.tail.threshold(false_accepts_per_hour) if self.tail else _UNFITTED
+        wanted = self.tail.threshold(ordinary.false_accepts_per_hour) if self.tail else _UNFITTED
         self.base_threshold = min(max(wanted, lowest), _HIGHEST)
         self.log_threshold = self.base_threshold
 
@@ -114,14 +137,8 @@ class Spotter:
             ConfigError: the phrase has no words, a word that cannot be said, or is too short.
         """
         forms = forms_of(phrase, words, taught.forms if taught else ())
-        return cls(
-            phrase,
-            forms,
-            acoustic,
-            background=background,
-            false_accepts_per_hour=false_accepts_per_hour,
-            least=taught.log_threshold if taught else None,
-        )
+        ordinary = Ordinary(background, words.common, false_accepts_per_hour)
+        return cls(phrase, forms, acoustic, ordinary, taught.log_threshold if taught else None)
 
     @property
     def background(self) -> Sequence[NDArray[np.float32]]:
@@ -134,8 +151,16 @@ class Spotter:
         return math.exp(self.log_threshold)
 
     def find(self, log_probs: NDArray[np.float32], after: int = 0) -> Hit:
-        """Return the best place of the phrase that begins at frame `after` or later."""
-        return self.keyword.find(log_probs, after)
+        """Return the best place of the phrase that begins at frame `after` or later.
+
+        Its score falls by as much as a word that sounds like the phrase fits better there.
+        """
+        hit = self.keyword.find(log_probs, after)
+        if self._rivals is None or hit.log_score < _HOPELESS:
+            return hit
+        around = log_probs[max(0, hit.start - self._beside) : hit.end + 2 * self._beside]
+        better = self._rivals.find(around).log_score - hit.log_score
+        return replace(hit, log_score=max(FLOOR_LOG, hit.log_score - max(0.0, better)))
 
     def raise_threshold(self, log_threshold: float) -> None:
         """Ask for more than the bundle's own threshold, but never so much that what is really said is lost.

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_runtime.inference.background import Background
-    from edge_runtime.inference.spotter import Acoustic
+    from edge_runtime.inference.spotter import Acoustic, Ordinary
     from edge_runtime.inference.spotting import Hit, Phones
     from edge_runtime.inference.taught import TaughtThing
     from edge_runtime.inference.teaching import Lesson
@@ -70,29 +69,15 @@ class TaughtCommands:
     Args:
         acoustic: gives the phones' probabilities.
         things: the commands.
-        background: ordinary speech, to set the thresholds by.
-        false_accepts_per_hour: how often ordinary speech may be taken for one of them in an hour of it.
+        ordinary: what they are to be told from.
     """
 
-    def __init__(
-        self,
-        acoustic: Acoustic,
-        things: Sequence[TaughtThing],
-        background: Background | None,
-        false_accepts_per_hour: float,
-    ) -> None:
+    def __init__(self, acoustic: Acoustic, things: Sequence[TaughtThing], ordinary: Ordinary) -> None:
         self._acoustic = acoustic
         self._things = tuple(things)
         taught = [taught_phrase(thing, acoustic.phones) for thing in things]
         self._spotters = [
-            Spotter(
-                thing.name,
-                phrase.forms,
-                acoustic,
-                background=background,
-                false_accepts_per_hour=false_accepts_per_hour,
-                least=phrase.log_threshold,
-            )
+            Spotter(thing.name, phrase.forms, acoustic, ordinary, phrase.log_threshold)
             for thing, phrase in zip(things, taught, strict=True)
         ]
 

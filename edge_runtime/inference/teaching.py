@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.inference.spotter import LEAST_PHONES, Spotter
-from edge_runtime.inference.spotting import FLOOR_LOG, Keyword, Tuning, likeness
+from edge_runtime.inference.spotting import FLOOR_LOG, Keyword
 from edge_runtime.types import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_runtime.inference.background import Background
-    from edge_runtime.inference.spotter import Acoustic
+    from edge_runtime.inference.spotter import Acoustic, Ordinary
     from edge_runtime.inference.spotting import Phones
 
     Clips = Sequence[NDArray[np.float32]]
@@ -72,16 +71,12 @@ class PhraseTeacher:
 
     Args:
         acoustic: of the model whose probabilities it will be given.
-        background: ordinary speech, none where the bundle has none.
-        false_accepts_per_hour: how often ordinary speech may be taken for a phrase in an hour of it.
+        ordinary: what phrases are to be told from.
     """
 
-    def __init__(self, acoustic: Acoustic, background: Background | None, false_accepts_per_hour: float) -> None:
+    def __init__(self, acoustic: Acoustic, ordinary: Ordinary) -> None:
         self._acoustic = acoustic
-        self._background = background
-        self._rate = false_accepts_per_hour
-        self._tuning = Tuning()
-        self._table = likeness(acoustic.phones, self._tuning.similar)
+        self._ordinary = ordinary
 
     def learn(self, phrase: str, clips: Clips, known: Sequence[Phones] = ()) -> Lesson | None:
         """Return what clips, each (frames, 1 + phones) log probabilities, teach; None where none holds any speech.
@@ -118,7 +113,7 @@ class PhraseTeacher:
 
     def _score(self, form: Phones, clip: NDArray[np.float32]) -> float:
         hop_s = self._acoustic.hop / SAMPLE_RATE_HZ
-        return Keyword([form], self._table, self._acoustic.phones, hop_s, self._tuning).find(clip).log_score
+        return Keyword([form], self._acoustic.phones, hop_s).find(clip).log_score
 
     @staticmethod
     def _choose(
@@ -139,11 +134,14 @@ class PhraseTeacher:
 
     def _spotter(self, phrase: str, forms: Sequence[Phones], passed: NDArray[np.float64]) -> tuple[Spotter, float]:
         """Return what finds the forms, and its threshold: stricter than by text if all recordings pass easily."""
-        spotter = Spotter(phrase, forms, self._acoustic, background=self._background, false_accepts_per_hour=self._rate)
+        spotter = Spotter(phrase, forms, self._acoustic, self._ordinary)
         if spotter.tail is None or len(passed) < 2:
             return spotter, spotter.base_threshold
         usual = float(np.mean(passed) - 2.5 * np.std(passed))
-        return spotter, max(spotter.base_threshold, min(spotter.tail.threshold(self._rate / _STRICTER), usual))
+        return spotter, max(
+            spotter.base_threshold,
+            min(spotter.tail.threshold(self._ordinary.false_accepts_per_hour / _STRICTER), usual),
+        )
 
 
 def greedy(log_probs: NDArray[np.float32], phones: Sequence[str]) -> Phones:

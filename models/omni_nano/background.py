@@ -15,7 +15,7 @@ from edge_runtime.inference.acoustic import AcousticModel
 from edge_runtime.inference.background import pack
 from edge_runtime.inference.lexicon import Lexicon
 from edge_runtime.inference.spotter import LEAST_PHONES
-from edge_runtime.inference.spotting import Keyword, Tuning, likeness, spoken_forms
+from edge_runtime.inference.spotting import Keyword, spoken_forms
 from models.omni_nano import utterances
 
 if TYPE_CHECKING:
@@ -59,9 +59,7 @@ def own_score(acoustic: AcousticModel, lexicon: Lexicon, text: str, clip: NDArra
     forms = spoken_forms(text.split(), lexicon.pronunciations)
     if not forms or min(map(len, forms)) < LEAST_PHONES:
         return None
-    tuning = Tuning()
-    keyword = Keyword(forms, likeness(acoustic.phones, tuning.similar), acoustic.phones, acoustic.hop / 16_000, tuning)
-    return keyword.find(clip).log_score
+    return Keyword(forms, acoustic.phones, acoustic.hop / 16_000).find(clip).log_score
 
 
 def write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

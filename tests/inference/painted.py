@@ -48,6 +48,10 @@ class PaintedModel:
 class PaintedWords:
     """How the few words of these tests are said."""
 
+    @property
+    def common(self) -> dict[str, tuple[tuple[str, ...], ...]]:
+        return {word: self.pronunciations(word) for word in SAID}
+
     def pronunciations(self, word: str) -> tuple[tuple[str, ...], ...]:
         return (tuple(SAID[word].split()),) if word in SAID else ()
 

@@ -7,15 +7,14 @@ import numpy as np
 import pytest
 from painted import HOP, PHONES, PaintedModel, PaintedWords, say
 
-from edge_runtime.inference.spotting import Keyword, Tuning, _segments, likeness, spoken_forms, weakest
+from edge_runtime.inference.spotting import Keyword, _segments, spoken_forms
 
 FRAME_S = HOP / 16_000
-PLAIN = Tuning(similar=0.0, floor=1e-12, worst=0.0)
 
 
-def keyword(phrase: str, tuning: Tuning = PLAIN) -> Keyword:
+def keyword(phrase: str) -> Keyword:
     forms = spoken_forms(phrase.split(), PaintedWords().pronunciations)
-    return Keyword(forms, likeness(PHONES, tuning.similar), PHONES, FRAME_S, tuning)
+    return Keyword(forms, PHONES, FRAME_S)
 
 
 def collapsed(path: tuple[int, ...]) -> tuple[int, ...]:
@@ -27,8 +26,8 @@ def collapsed(path: tuple[int, ...]) -> tuple[int, ...]:
 )
 def test_segments_hold_what_every_path_adds_up_to(sequence: tuple[int, ...]) -> None:
     probs = np.random.default_rng(0).dirichlet(np.ones(4), 6)
-    logs = _segments(probs, np.array(sequence), np.arange(6), 6)
     wanted = tuple(channel + 1 for channel in sequence)
+    logs = _segments(probs, np.array(wanted), np.arange(6), 6)
     for start, length in itertools.product(range(6), range(6)):
         if start + length + 1 > 6:
             continue
@@ -56,13 +55,12 @@ def test_a_phrase_is_found_where_it_is_said(words: str) -> None:
         pytest.param("hey P IH K S AH L", "hey P IH K S AH", id="a phone is missing"),
         pytest.param("hey P IH K S AH L", "hey P IH T S AH L", id="a phone is another"),
         pytest.param("hey P IH K S AH L", "hey P IH K S T AH L", id="a phone is too many"),
-        pytest.param("hey B IH K S AH L", "hey S IH K S AH L", id="like phones are mixed up more easily"),
         pytest.param("hey P IH K S AH", "P IH K S", id="the more of it, the better"),
         pytest.param("pixel", "lamp", id="a part of it is better than nothing"),
     ],
 )
 def test_what_is_nearer_scores_higher(better: str, worse: str) -> None:
-    wanted, model = keyword("hey pixel", Tuning()), PaintedModel()
+    wanted, model = keyword("hey pixel"), PaintedModel()
     high, low = (wanted.find(model.log_probs(say(text))).log_score for text in (better, worse))
     assert high > low + 0.05
 
@@ -70,7 +68,7 @@ def test_what_is_nearer_scores_higher(better: str, worse: str) -> None:
 @pytest.mark.parametrize(("frames_each", "wanted"), [(1, False), (4, True), (20, False)], ids=["mad", "normal", "slow"])
 def test_nobody_speaks_so_fast_or_slowly(frames_each: int, *, wanted: bool) -> None:
     model = PaintedModel(0.99)
-    hit = keyword("hey pixel", Tuning(floor=1e-12)).find(model.log_probs(say("hey pixel", frames_each=frames_each)))
+    hit = keyword("hey pixel").find(model.log_probs(say("hey pixel", frames_each=frames_each)))
     assert (hit.log_score > math.log(0.7)) == wanted
 
 
@@ -84,12 +82,6 @@ def test_after_leaves_out_what_was_heard_already() -> None:
 def test_too_little_sound_holds_no_phrase(frames: int) -> None:
     log_probs = np.full((frames, 1 + len(PHONES)), -math.log(1 + len(PHONES)), np.float32)
     assert math.exp(keyword("hey pixel").find(log_probs).log_score) < 0.1
-
-
-def test_the_weakest_phone_is_taken_in_order() -> None:
-    emissions = np.array([[0, 0.1, 0.9], [0, 0.8, 0.2], [0, 0.1, 0.5]])
-    assert weakest(emissions, np.array([0, 1])) == pytest.approx(0.5)
-    assert weakest(emissions, np.array([1, 0])) == pytest.approx(0.8)
 
 
 def test_an_r_may_stay_unsaid() -> None:

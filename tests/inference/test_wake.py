@@ -164,12 +164,14 @@ def test_taught_ways_to_say_it_count() -> None:
 
 
 def test_a_tail_is_extrapolated() -> None:
-    random = np.random.default_rng(0)
-    scores = random.exponential(0.5, 5000) - 5
+    scores = np.random.default_rng(0).normal(-5, 0.5, 5000)
     tail = fit_tail(scores, np.ones(len(scores)), hours=5.0)
     assert tail is not None
-    # 1000 an hour above -5: one in a hundred hours is ln(100000) scales higher.
-    assert tail.threshold(0.01) == pytest.approx(-5 + 0.5 * math.log(100_000), abs=0.5)
+    # 1000 stretches an hour: one in ten thousand is once in ten hours.
+    assert tail.threshold(0.1) == pytest.approx(-5 + 0.5 * 3.719, abs=0.15)
+    with_hits = fit_tail(np.append(scores, np.full(50, -0.2)), np.ones(5050), hours=5.0)
+    assert with_hits is not None
+    assert with_hits.threshold(0.1) < tail.threshold(0.1) + 0.3, "one in a hundred that really is the phrase"
     assert fit_tail(scores[:10], np.ones(10), hours=5.0) is None
 
 
@@ -279,3 +281,21 @@ def test_a_disk_that_refuses_is_no_catastrophe(tmp_path: Path, caplog: pytest.Lo
     site.add(-3.0, 1.0)
     site.save()
     assert "cannot be kept" in caplog.text
+
+
+def test_a_word_that_sounds_alike_and_fits_better_is_not_the_phrase() -> None:
+    class Common(PaintedWords):
+        @property
+        def common(self) -> dict[str, tuple[tuple[str, ...], ...]]:
+            return {"commuter": (tuple("K AH M Y UW T ER Z".split()),)}  # noqa: SIM905 - as in a dictionary
+
+    class Nobody(PaintedWords):
+        @property
+        def common(self) -> dict[str, tuple[tuple[str, ...], ...]]:
+            return {}
+
+    model = PaintedModel()
+    alone, beside = (Spotter.of_text("computer", model, words()) for words in (Nobody, Common))
+    own, other = (model.log_probs(say(text)) for text in ("computer", "K AH M Y UW T ER Z"))
+    assert beside.find(own) == alone.find(own)
+    assert beside.find(other).log_score < alone.find(other).log_score - 0.5
