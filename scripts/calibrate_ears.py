@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.omni_nano import background, confidence, spoken, trials, utterances
+from models.omni_nano import background, confidence, exam_ears, spoken, trials, utterances, voices
 from models.omni_nano.exam_ears import Ears
 from scripts.bundle import EARS, candidate
 from scripts.stage import Stage, Workshop, write_atomically
@@ -37,15 +37,15 @@ def calibrate(stage: Stage) -> dict[str, Any]:
     settings = workshop.table("trials")
     rng = np.random.default_rng(settings["seed"])
     recordings, _ = material(workshop, stage.folder)
-    voices = utterances.load(max(workshop.folder("speak").glob("spoken-*.npz")))
+    said = utterances.load(max(workshop.folder("speak").glob("spoken-*.npz")))
     # Those held out are the exam's.
     people = [one for one in recordings if not one.held_out and one.text is not None]
     drawn = [people[int(number)] for number in rng.choice(len(people), settings["people"], replace=False)]
     with tempfile.TemporaryDirectory() as scratch:
         manifest = candidate(workshop, "quantize", {}, Path(scratch), EARS)
-        learned = confidence.learn(manifest, drawn, voices[: settings["voices"]])
+        learned = confidence.learn(manifest, drawn, said[: settings["voices"]])
         ears = Ears(manifest)
-        arrays = background.make(ears.acoustic, ears.lexicon, background.chosen([*recordings, *voices]))
+        arrays = background.make(ears.acoustic, ears.lexicon, background.chosen([*recordings, *said]))
         with replacing(stage.folder / "background.npz") as partial:
             background.write(partial, arrays)
     kept = {"phones": {name: learned[name] for name in KEPT}}
@@ -54,12 +54,12 @@ def calibrate(stage: Stage) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Calibrate the ears of a recipe on voices and people that they have learned from, in sentences they have not."""
+    """Calibrate the ears of a recipe on people and voices that they have learned from, under grammars made for it."""
     workshop = Workshop.from_arguments(__doc__)
     files = [*EARS.values(), ("speak", "recordings.npz")]
     inputs = {f"{stage}/{file}": workshop.output(stage, file) for stage, file in files}
-    names = ("background", "confidence", "exam_ears", "spoken", "trials", "utterances", "voices")
-    code = [Path(__file__), *(workshop.model / f"{name}.py" for name in names)]
+    parts = (background, confidence, exam_ears, spoken, trials, utterances, voices)
+    code = [Path(__file__), *(Path(str(part.__file__)) for part in parts)]
     stage = Stage(workshop, "calibrate", inputs, code, ("trials",), ("ears.json", "background.npz"), "ears")
     if stage.fresh():
         print("calibrate ears: nothing has changed")

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from models.omni_nano import exam_ears, scoring, utterances
+from models.omni_nano import exam_ears, scoring, trials, utterances
 from models.omni_nano.exam_ears import Ears
 from scripts.bundle import EARS, candidate
 from scripts.calibrate import VARIANTS
@@ -40,8 +40,7 @@ def main() -> None:
     inputs = {f"{stage}/{file}": workshop.output(stage, file) for stage, file in PARTS.values()}
     inputs |= {"export/phones.onnx": workshop.output("export", "phones.onnx")}
     inputs |= {"calibrate/ears.json": workshop.output("calibrate", "ears.json")}
-    names = ("exam_ears", "scoring", "trials", "utterances")
-    code = [Path(__file__), *(workshop.model / f"{name}.py" for name in names)]
+    code = [Path(__file__), *(Path(str(part.__file__)) for part in (exam_ears, scoring, trials, utterances))]
     stage = Stage(workshop, "evaluate", inputs, code, ("trials",), ("ears.json",), "ears")
     if stage.fresh():
         print("evaluate ears: nothing has changed")

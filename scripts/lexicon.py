@@ -38,7 +38,7 @@ def make(stage: Stage, settings: dict[str, Any]) -> dict[str, float]:
 def run(workshop: Workshop) -> None:
     """Make the lexicon of a recipe."""
     settings = workshop.table("lexicon")
-    code = [Path(__file__), *(workshop.model / f"{name}.py" for name in ("lexicon", "spelling"))]
+    code = [Path(__file__), *(Path(str(part.__file__)) for part in (lexicon, spelling))]
     inputs = {name: Path(get_model_path(f"en-us/{name}")) for name in ("cmudict-en-us.dict", "en-us.lm.bin")}
     stage = Stage(workshop, "lexicon", inputs, code, ("lexicon",), OUTPUTS)
     if stage.fresh():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from models.omni_nano import ears, phones, utterances
+from models.omni_nano import drawing, ears, encoder, phones, utterances
 from models.omni_nano.drawing import prefetched, seeded
 from scripts.checkpoints import Checkpoints
 from scripts.stage import Stage, Workshop, progress, save_checkpoint
@@ -153,8 +153,7 @@ def run(workshop: Workshop) -> None:
     """Train the acoustic model of a recipe."""
     settings = workshop.table("phones")
     torch.set_num_threads(int(settings["threads"]))
-    names = ("drawing", "ears", "encoder", "phones", "utterances")
-    code = [Path(__file__), *(workshop.model / f"{name}.py" for name in names)]
+    code = [Path(__file__), *(Path(str(part.__file__)) for part in (drawing, ears, encoder, phones, utterances))]
     inputs = {
         "spoken": workshop.output("speak", "stage.json"),
         "sounds": workshop.data / "audio",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.omni_nano import spoken, utterances, voices
+from models.omni_nano import sentences, spoken, utterances, voices
 from models.omni_nano.utterances import Utterance
 from scripts.stage import Stage, Workshop, progress, sha256, write_atomically
 from scripts.writing import replacing
@@ -82,8 +82,7 @@ def speak(stage: Stage, settings: dict[str, Any]) -> dict[str, Any]:
 def run(workshop: Workshop) -> None:
     """Make the lessons of a recipe's acoustic model."""
     settings = workshop.table("spoken")
-    folder = workshop.model
-    code = [Path(__file__), *(folder / f"{name}.py" for name in ("spoken", "utterances", "voices", "sentences"))]
+    code = [Path(__file__), *(Path(str(part.__file__)) for part in (spoken, utterances, voices, sentences))]
     inputs = {
         "audio": workshop.data / "audio",
         "text": workshop.data / "text",

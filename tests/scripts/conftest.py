@@ -160,6 +160,20 @@ def fewer_sentences(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("scripts.distil.PART", 512)
 
 
+def fewer_words(patch: pytest.MonkeyPatch) -> None:
+    """Have the voices say few sentences, four to a file."""
+    fewer_sentences(patch)
+    patch.setattr("scripts.speak.EACH", 4)
+    for name in ("PROMPTS", "PROMPT_TEXTS"):
+        patch.setattr(f"scripts.speak.{name}", Path("no such file"))
+
+
+def made_up_ears(patch: pytest.MonkeyPatch) -> None:
+    """Let the ears start from random weights instead of Moonshine's; their file lies in the factory's packages."""
+    phones = importlib.import_module("models.omni_nano.phones")
+    patch.setattr(phones, "start", lambda layers, _: phones.AcousticNetwork(layers))
+
+
 @pytest.fixture(scope="module")
 def album(tmp_path_factory: pytest.TempPathFactory) -> Factory:
     """Return what the eyes learn from, to be copied by whoever runs something on it."""

@@ -1,7 +1,7 @@
 """One stage as a program that is told to stop: STAGE SIGNAL MOMENT, then the stage's options.
 
-Moments: "step 20" is after the checkpoint of step 20 was written, "answer 4" while the teacher gives its 4th answer,
-"picture 25" when the detectors come to the 25th picture.
+Moments: "step 20" is after the checkpoint of step 20 was written, "answer 4" while the teacher gives its 4th answer (a
+voice speaks, the ears lose), "picture 25" when the detectors come to the 25th picture.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scripts import checkpoints, stage
-from tests.scripts.conftest import fewer_sentences, made_up_teachers
+from tests.scripts.conftest import fewer_sentences, fewer_words, made_up_ears, made_up_teachers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,18 @@ if TYPE_CHECKING:
 
 SAVE = stage.save_checkpoint
 # By stage: how its teachers are made smaller, and the function that one answer of theirs goes through.
-LITTLE = {"distil": fewer_sentences, "train": made_up_teachers}
-ANSWERS = {"distil": ("models.omni_nano.text_teacher", "pool"), "train": ("models.omni_nano.cutouts", "of_picture")}
+LITTLE = {
+    "distil": fewer_sentences,
+    "train": made_up_teachers,
+    "speak": fewer_words,
+    "listen": made_up_ears,
+}
+ANSWERS = {
+    "distil": ("models.omni_nano.text_teacher", "pool"),
+    "train": ("models.omni_nano.cutouts", "of_picture"),
+    "speak": ("models.omni_nano.voices", "speak"),
+    "listen": ("models.omni_nano.phones", "loss"),
+}
 
 
 def stop_at(moment: str, told: int, patch: pytest.MonkeyPatch, answer: tuple[str, str]) -> None:

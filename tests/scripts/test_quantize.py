@@ -161,3 +161,66 @@ def test_all_of_it_together_stays_near_the_float_model(tmp_path: Path, eyes: Eye
     assert numbers["read_bytes"] == numbers["fill_channels"] == numbers["copy_pixels"] == 1
     full, small = (outputs(p, pictures(12)) for p in (prepared, target))
     assert np.abs(small - full).mean() < 0.05 * full.std()
+
+
+class Ears(Module):  # type: ignore[misc]
+    """Two convolutions over samples and a product, as an acoustic model begins and ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = torch.nn.Conv1d(1, 16, 31, 8, bias=False)
+        self.conv2 = torch.nn.Conv1d(16, 24, 5, 3)
+        self.out = torch.nn.Linear(24, 6)
+
+    def forward(self, samples: Any) -> Any:
+        heard = torch.relu(self.conv2(torch.tanh(self.conv1(samples.unsqueeze(1)))))
+        return self.out(heard.transpose(1, 2))
+
+
+def heard_by(folder: Path) -> Path:
+    torch.manual_seed(4)
+    module, path = Ears().eval(), folder / "ears.onnx"
+    with torch.no_grad():
+        # Channels of very different size each have steps of their own.
+        module.conv1.weight.mul_(torch.logspace(-2, 1, 16)[:, None, None])
+    exported = exporting.Exportable(module, {"samples": torch.randn(1, 800)}, ("map",), {"samples": {1: "length"}})
+    exporting.export(exported, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("operators", "stored"),
+    [
+        pytest.param(["Conv"], 2, id="convolutions"),
+        pytest.param([], 0, id="nothing asked for"),
+        pytest.param(["ConvTranspose"], 0, id="an operator that is not there"),
+    ],
+)
+def test_stored_weights_are_a_quarter_and_compute_nearly_the_same(
+    tmp_path: Path, operators: list[str], stored: int
+) -> None:
+    path = heard_by(tmp_path)
+    small = tmp_path / "small.onnx"
+    shutil.copyfile(path, small)
+    assert quantizing.store_weights(small, operators) == stored
+    onnx.checker.check_model(onnx.load(small), full_check=True)
+    kinds = [node.op_type for node in onnx.load(small).graph.node]
+    assert kinds.count("DequantizeLinear") == stored
+    samples = np.random.default_rng(1).normal(size=(1, 1600)).astype(np.float32)
+    full, rounded = (OnnxSession(one, threads=1).run({"samples": samples})["map"] for one in (path, small))
+    assert np.abs(full - rounded).max() <= 0.03 * full.std() * bool(stored)
+
+
+def test_every_channel_of_a_stored_weight_is_within_half_a_step(tmp_path: Path) -> None:
+    path = heard_by(tmp_path)
+    before = {one.name: onnx.numpy_helper.to_array(one) for one in onnx.load(path).graph.initializer}
+    quantizing.store_weights(path, ["Conv"])
+    after = {one.name: onnx.numpy_helper.to_array(one) for one in onnx.load(path).graph.initializer}
+    names = [name.removesuffix("_steps") for name in after if name.endswith("_steps")]
+    assert len(names) == 2
+    for name in names:
+        steps, scale = after[f"{name}_steps"], after[f"{name}_scale"]
+        assert steps.dtype == np.int8
+        assert np.abs(steps).max() == 127
+        wide = scale.reshape(-1, *[1] * (steps.ndim - 1))
+        assert (np.abs(steps * wide - before[name]) <= 0.5001 * wide).all()
