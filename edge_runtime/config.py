@@ -127,7 +127,7 @@ class VoiceSettings(Section):
     )
     wake_window_s: float = Field(default=6.0, gt=0, le=60, description="Seconds after a wake word to begin a command.")
     wake_false_accepts_per_hour: float = Field(
-        default=1.0, gt=0, le=1000, description="How often an hour of ordinary talk may be taken for a wake word."
+        default=3.0, gt=0, le=1000, description="How often an hour of ordinary talk may be taken for a wake word."
     )
     dictation: DictationSettings = Field(
         default=DictationSettings(), description="Who writes down speech that is no command."

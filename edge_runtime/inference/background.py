@@ -120,6 +120,10 @@ class Tail:
         share = min(max(false_accepts_per_hour / self.per_hour, 1e-12), 0.5)
         return self.middle + self.spread * NormalDist().inv_cdf(1 - share)
 
+    def rate(self, threshold: float) -> float:
+        """Return how many times an hour of ordinary speech reaches a score."""
+        return self.per_hour * (1 - NormalDist(self.middle, self.spread).cdf(threshold))
+
 
 def fit_tail(scores: NDArray[np.float64], weights: NDArray[np.float64], hours: float) -> Tail | None:
     """Return the upper tail of the best scores of many stretches of speech, or None where there are too few.

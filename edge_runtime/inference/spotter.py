@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 LEAST_PHONES = 4
 """A phrase with fewer phones is inside too many others to be a wake word: "no" is in "know", "snow" and "nobody"."""
 SHORT_PHONES = 5
-FALSE_ACCEPTS_PER_HOUR = 1.0
+FALSE_ACCEPTS_PER_HOUR = 3.0
 _UNFITTED = math.log(0.2)
 """Threshold where the bundle has no background: a geometric mean of a fifth for each phone."""
 _LOWEST, _HIGHEST = math.log(0.02), math.log(0.85)
 _MISSED_AT_MOST = 0.2
-"""The home's own talk raises a threshold at most so far that this share of well-spoken words is missed."""
+"""No threshold is so high that more than this share of the words that really are said is missed."""
 _HOPELESS = -5.0
 _BESIDE_S = 0.3
 """A word that sounds like the phrase may begin this much before it, and end twice as much after it."""
@@ -117,7 +117,8 @@ class Spotter:
         self.tail = self._tail()
         lowest = _LOWEST if least is None else max(_LOWEST, least)
         wanted = self.tail.threshold(ordinary.false_accepts_per_hour) if self.tail else _UNFITTED
-        self.base_threshold = min(max(wanted, lowest), _HIGHEST)
+        self._ceiling = self._said(_MISSED_AT_MOST)
+        self.base_threshold = min(max(wanted, lowest), self._ceiling)
         self.log_threshold = self.base_threshold
 
     @classmethod
@@ -167,28 +168,25 @@ class Spotter:
 
         The home's talk holds the phrase itself now and then, unheard; it must not make the box ever deafer.
         """
-        ceiling = self.base_threshold
-        if self._background is not None and len(self._background.said):
-            ceiling = max(ceiling, float(np.quantile(self._background.said, _MISSED_AT_MOST)))
-        self.log_threshold = min(max(log_threshold, self.base_threshold), ceiling)
+        self.log_threshold = min(max(log_threshold, self.base_threshold), self._ceiling)
 
     def warning(self) -> str | None:
         """Return what is to be said against this phrase as a wake word, or None."""
-        missed = self.expected_miss()
         if self.keyword.phones < SHORT_PHONES:
             return f"wake word {self.phrase!r} is short ({self.keyword.phones} sounds); a longer one is surer"
-        if missed is not None and missed > 0.3:
+        if self.tail and self.base_threshold >= self._ceiling:
+            often = self.tail.rate(self.base_threshold)
             return (
-                f"wake word {self.phrase!r} sounds like too much of ordinary speech: about {missed:.0%} of times it "
-                "will be missed; take another, or teach it with recordings (edge-runtime teach wake)"
+                f"wake word {self.phrase!r} sounds like other speech: about {often:.0f} times in an hour of talk it "
+                "will be heard by mistake; take a longer one, or teach it with recordings (edge-runtime teach wake)"
             )
         return None
 
-    def expected_miss(self) -> float | None:
-        """Return the share of times that the phrase will be missed, by how well other words are heard, or None."""
+    def _said(self, share: float) -> float:
+        """Return the score that so large a share of the words that really are said do not reach."""
         if self._background is None or not len(self._background.said):
-            return None
-        return float(np.mean(self._background.said < self.log_threshold))
+            return _HIGHEST
+        return float(np.quantile(self._background.said, share))
 
     def _tail(self) -> Tail | None:
         if self._background is None:

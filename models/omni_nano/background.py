@@ -28,30 +28,39 @@ if TYPE_CHECKING:
 CLIPS = 600
 LONGEST_S = 6.0
 MOST_BYTES = 400_000
-_EACH_TEXT = 24
+_EACH_TEXT = 8
 
 
 def chosen(said: Iterable[Utterance], number: int = CLIPS) -> list[Utterance]:
-    """Return recordings that the model did not learn from, no text oftener than others, the same ones every time."""
-    by_text: dict[str | None, list[Utterance]] = defaultdict(list)
+    """Return the same recordings every time, many texts before many of one, and first those not learned from."""
+    by_text: dict[tuple[bool, str | None], list[Utterance]] = defaultdict(list)
     for one in said:
-        if one.held_out and one.text != "" and len(one.samples) <= LONGEST_S * 16_000:
-            by_text[one.text].append(one)
+        if one.text != "" and len(one.samples) <= LONGEST_S * 16_000:
+            by_text[not one.held_out, one.text].append(one)
     found: list[Utterance] = []
-    for turn in range(max(map(len, by_text.values()), default=0)):
-        texts = [text for text, ones in by_text.items() if len(ones) > turn and (turn < _EACH_TEXT or text is None)]
-        found += [by_text[text][turn] for text in sorted(texts, key=str)]
+    for learned in (False, True):
+        texts = sorted((key for key in by_text if key[0] == learned), key=str)
+        for turn in range(max((len(by_text[key]) for key in texts), default=0)):
+            # Where nobody wrote down what is said, each is something else.
+            found += [by_text[key][turn] for key in texts if turn < min(len(by_text[key]), _most(key[1]))]
     return found[:number]
 
 
+def _most(text: str | None) -> int:
+    return CLIPS if text is None else _EACH_TEXT
+
+
 def make(acoustic: AcousticModel, lexicon: Lexicon, said: Sequence[Utterance]) -> dict[str, NDArray[Any]]:
-    """Return the arrays of the file: the clips, and how high words score that really are said in them."""
+    """Return the arrays of the file: the clips, and how high words score that really are said in those not learned."""
     clips = [acoustic.log_probs((np.asarray(one.samples) / 32768).astype(np.float32)) for one in said]
-    texts = [one.text or "" for one in said]
     seconds = [len(one.samples) / 16_000 for one in said]
-    own = [own_score(acoustic, lexicon, text, clip) for text, clip in zip(texts, clips, strict=True) if text]
+    own = [
+        own_score(acoustic, lexicon, one.text, clip)
+        for one, clip in zip(said, clips, strict=True)
+        if one.text and one.held_out
+    ]
     scores = np.array([score for score in own if score is not None], np.float32)
-    return {**pack(clips, texts, seconds), "said": scores}
+    return {**pack(clips, [one.text or "" for one in said], seconds), "said": scores}
 
 
 def own_score(acoustic: AcousticModel, lexicon: Lexicon, text: str, clip: NDArray[np.float32]) -> float | None:
