@@ -27,8 +27,9 @@ _LOOK_AFTER_S = 0.06
 _COMPLETE_AFTER_S = 0.12
 """A pause that ends a sentence which has no other ending. The detector notices a pause 60 ms late, and those within
 fluent speech are shorter than the sum."""
-_PLACE_AFTER_S = 0.3
-"""A pause that ends a sentence after which only the place could follow of a device that was named."""
+_PLACE_AFTER_S = 0.18
+"""A pause that ends a sentence after which only the place could follow of a device that was named: who hesitates longer
+still gets that device switched."""
 _EARLY_CONFIDENCE = 0.7
 _MOST_LOOKS = 3
 _LONGEST_LOOK_S = 6.0

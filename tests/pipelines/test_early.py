@@ -97,11 +97,11 @@ def ends(*parts: str | int) -> int:
     ("parts", "expected"),
     [
         pytest.param([9, OFF, 40], [(ends(9, OFF) + 3, OFF)], id="complete: after a short pause"),
-        pytest.param([9, LAMP, 40], [(ends(9, LAMP) + 9, LAMP)], id="its place may follow: after a longer one"),
+        pytest.param([9, LAMP, 40], [(ends(9, LAMP) + 5, LAMP)], id="its place may follow: after a longer one"),
         pytest.param([9, LIGHTS, 40], [(ends(9, LIGHTS) + 18, LIGHTS)], id="more may follow: after the normal one"),
         pytest.param([9, LIGHTS, 10, MORE, 40], [(ends(9, LIGHTS, 10, MORE) + 3, f"{LIGHTS} {MORE}")],
                      id="more does follow: one command, the whole one"),
-        pytest.param([9, LAMP, 6, MORE, 40], [(ends(9, LAMP, 6, MORE) + 3, f"{LAMP} {MORE}")],
+        pytest.param([9, LAMP, 5, MORE, 40], [(ends(9, LAMP, 5, MORE) + 3, f"{LAMP} {MORE}")],
                      id="its place does follow"),
         pytest.param([9, "turn off", 7, "the bedroom lights", 40], [(ends(9, OFF, 7) + 3, OFF)],
                      id="a pause in the middle"),
