@@ -14,7 +14,15 @@ import torch
 from edge_runtime.inference.embedder import Embedder
 from edge_runtime.inference.log_mel import patches
 from edge_runtime.inference.session import OnnxSession
-from models.omni_nano import sounds, sounds_data, sounds_judging, sounds_making, sounds_teacher, sounds_words
+from models.omni_nano import (
+    sounds,
+    sounds_data,
+    sounds_judging,
+    sounds_making,
+    sounds_shaping,
+    sounds_teacher,
+    sounds_words,
+)
 from scripts.bundle import candidate
 from scripts.stage import Stage, Workshop, progress, write_atomically
 
@@ -136,7 +144,7 @@ def main() -> None:
     parts = [*FILES.values(), ("export", "audio.onnx"), ("train_sounds", "audio.pt")]
     inputs = {f"{stage}/{file}": workshop.output(stage, file) for stage, file in parts}
     inputs |= {"data/audio": workshop.data / "audio"}
-    modules = (sounds, sounds_data, sounds_judging, sounds_making, sounds_teacher, sounds_words)
+    modules = (sounds, sounds_data, sounds_judging, sounds_making, sounds_shaping, sounds_teacher, sounds_words)
     code = [Path(__file__), *(Path(str(module.__file__)) for module in modules)]
     stage = Stage(workshop, "calibrate", inputs, code, ("sounds", "text"), ("sounds.json",), "sounds")
     if stage.fresh():

@@ -9,7 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.omni_nano import sounds, sounds_data, sounds_making, sounds_teacher, sounds_words, text_teacher
+from models.omni_nano import (
+    sounds,
+    sounds_data,
+    sounds_making,
+    sounds_shaping,
+    sounds_teacher,
+    sounds_words,
+    text_teacher,
+)
 from scripts.stage import Stage, Workshop, save_checkpoint
 
 MEASURED = 200
@@ -73,7 +81,7 @@ def compare(
 def main() -> None:
     """Make the sound tower of a recipe."""
     workshop = Workshop.from_arguments(__doc__)
-    modules = (sounds, sounds_data, sounds_making, sounds_teacher, sounds_words)
+    modules = (sounds, sounds_data, sounds_making, sounds_shaping, sounds_teacher, sounds_words)
     inputs = {
         "data/audio": workshop.data / "audio",
         sounds_teacher.FILE: workshop.teachers / sounds_teacher.FILE,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from scipy import signal
 
 from edge_runtime.inference.log_mel import patches
-from models.omni_nano.sounds_making import LENGTH, MAKERS, RATE
+from models.omni_nano.sounds_making import LENGTH, MAKERS
+from models.omni_nano.sounds_shaping import RATE, echoed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +91,7 @@ def in_room(dice: Dice, samples: Floats) -> Floats:
     count = int(fade * RATE)
     echoes = dice.standard_normal(count) * np.exp(-6.9 * np.arange(count) / count) * dice.uniform(0.01, 0.08)
     echoes[0] = 1.0
-    heard: Floats = signal.fftconvolve(samples, echoes)[: len(samples)].astype(np.float32)
+    heard: Floats = echoed(samples.astype(np.float64), echoes).astype(np.float32)
     return heard
 
 

@@ -6,64 +6,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import signal
 
-from edge_runtime.types import SAMPLE_RATE_HZ
+from models.omni_nano.sounds_shaping import RATE, Floats, noise, smooth, struck, swell, voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     Dice = np.random.Generator
 
-Floats = NDArray[np.float64]
-RATE = SAMPLE_RATE_HZ
 SECONDS = 5
 LENGTH = SECONDS * RATE
-MOST_HARMONICS = 40
-Formants = "Sequence[tuple[float | Floats, float]]"
-
-
-def noise(dice: Dice, count: int, slope: float = 0.0, low: float = 20.0, high: float = 7900.0) -> Floats:
-    """Return noise between two frequencies whose power falls by `slope` powers of the frequency; loudness about 1."""
-    spectrum = np.fft.rfft(dice.standard_normal(count))
-    hertz = np.fft.rfftfreq(count, 1 / RATE)
-    spectrum *= np.maximum(hertz, 1.0) ** (-slope / 2) * ((hertz >= low) & (hertz <= high))
-    made = np.fft.irfft(spectrum, count)
-    return np.asarray(made / (made.std() + 1e-9))
-
-
-def voice(dice: Dice, pitch: Floats, formants: Formants, *, tilt: float = 1.0, rough: float = 0.05) -> Floats:
-    """Return a voice: harmonics of a moving pitch in Hz, falling by `tilt` powers, shaped by (centre, width) formants.
-
-    `rough` is how unsteady the pitch is, and how much breath there is in it.
-    """
-    count = len(pitch)
-    wobble = signal.lfilter([0.02], [1, -0.98], dice.standard_normal(count)) * rough * 2
-    phase = 2 * np.pi * np.cumsum(pitch * (1 + wobble)) / RATE
-    made = np.zeros(count)
-    for number in range(1, min(MOST_HARMONICS, int(7600 / pitch.min())) + 1):
-        hertz = number * pitch
-        gain = sum((1 / (1 + ((hertz - centre) / width) ** 2) for centre, width in formants), 0.05 * np.ones(count))
-        made += np.where(hertz < 7600, gain * number**-tilt, 0) * np.sin(number * phase + dice.uniform(0, 6.28))
-    breath = noise(dice, count, 0.5, 300)
-    return made / (made.std() + 1e-9) + rough * breath
-
-
-def swell(count: int, rise: float, fall: float) -> Floats:
-    """Return an envelope that takes `rise` of the time to come and `fall` to go."""
-    at = np.linspace(0, 1, count)
-    return np.clip(np.minimum(at / rise, (1 - at) / fall), 0, 1) ** 0.7
-
-
-def struck(dice: Dice, modes: Sequence[float], seconds: float, decay: float) -> Floats:
-    """Return something struck: modes in Hz, the higher the shorter, fading in `decay` seconds."""
-    at = np.arange(int(seconds * RATE)) / RATE
-    made = [
-        dice.uniform(0.4, 1) * np.sin(6.283 * hertz * at + dice.uniform(0, 6)) * np.exp(-at / decay * (1 + 0.3 * rank))
-        for rank, hertz in enumerate(modes)
-    ]
-    return np.asarray(np.sum(made, 0))
 
 
 def placed(dice: Dice, make: Callable[[], Floats], gaps: tuple[float, float], loudness: float = 3.0) -> Floats:
@@ -88,7 +40,11 @@ def cry(dice: Dice) -> Floats:
         arch = 1 + dice.uniform(0.05, 0.3) * np.sin(np.pi * at ** dice.uniform(0.5, 1.2)) - dice.uniform(0, 0.2) * at
         pitch = base * arch * (1 + 0.02 * np.sin(6.283 * dice.uniform(4, 9) * at * count / RATE))
         mouth = np.sin(np.pi * at**0.6)
-        formants = [((850 + 450 * mouth) * size, 250), ((2700 + 500 * mouth) * size, 400), (5000 * size, 700)]
+        formants: list[tuple[float | Floats, float]] = [
+            ((850 + 450 * mouth) * size, 250),
+            ((2700 + 500 * mouth) * size, 400),
+            (5000 * size, 700),
+        ]
         out = voice(dice, pitch, formants, tilt=tilt, rough=harsh) * swell(count, 0.08, dice.uniform(0.1, 0.4))
         breath = int(dice.uniform(0.1, 0.25) * RATE)
         catch = noise(dice, breath, 0, 900, 5000) * swell(breath, 0.3, 0.3) * dice.uniform(0.03, 0.25)
@@ -121,7 +77,7 @@ def siren(dice: Dice) -> Floats:
             kind := str(dice.choice(["wail", "yelp", "two"]))
         ]
     )
-    wave = signal.sawtooth(6.283 * turn, 0.5) / 2 + 0.5
+    wave = 1 - np.abs(2 * (turn % 1) - 1)
     pitch = np.where(wave > 0.5, 1.3, 1.0) * low if kind == "two" else low + (high - low) * wave
     return voice(dice, pitch, [(1200, 900), (2600, 900)], tilt=0.9, rough=0.01)
 
@@ -136,7 +92,7 @@ def beeps(dice: Dice, pitch: float, pattern: Sequence[float], tilt: float = 1.5)
                 made[int(at * RATE) : int((at + length) * RATE)] = 1
             at, sounding = at + length, not sounding
     steady = voice(dice, np.full(LENGTH, pitch), [(pitch, 500.0)], tilt=tilt, rough=0.002)
-    return steady * signal.lfilter([0.05], [1, -0.95], made)
+    return steady * smooth(made, 0.05)
 
 
 def smoke_alarm(dice: Dice) -> Floats:
@@ -156,7 +112,7 @@ def alarm_clock(dice: Dice) -> Floats:
 def telephone(dice: Dice) -> Floats:
     """Return a telephone: a bell struck twenty times a second, or a warble."""
     at = np.arange(LENGTH) / RATE
-    ringing = signal.lfilter([0.002], [1, -0.998], ((at + dice.uniform(0, 1)) % 3 < dice.uniform(1, 2)).astype(float))
+    ringing = smooth(((at + dice.uniform(0, 1)) % 3 < dice.uniform(1, 2)).astype(float), 0.002)
     if dice.random() < 0.6:
         bell = struck(dice, dice.uniform(1500, 5000, 6), SECONDS, 60.0)
         return bell * (0.4 + 0.6 * np.abs(np.sin(6.283 * dice.uniform(9, 13) * at))) * ringing
@@ -231,7 +187,8 @@ def drops(dice: Dice, rate: float, low: float, high: float, hiss: float) -> Floa
 
 def rumble(dice: Dice, slope: float, low: float, high: float, slow: float) -> Floats:
     """Return noise that swells and fades `slow` times a second: wind, thunder, surf, an air stream."""
-    loud = np.abs(signal.resample(dice.standard_normal(max(4, int(slow * SECONDS) + 2)), LENGTH)) + 0.15
+    heights = dice.standard_normal(max(4, int(slow * SECONDS) + 2))
+    loud = np.abs(np.interp(np.linspace(0, 1, LENGTH), np.linspace(0, 1, len(heights)), heights)) + 0.15
     return noise(dice, LENGTH, slope, low, high) * loud
 
 
@@ -249,11 +206,11 @@ def tune(dice: Dice) -> Floats:
     def one() -> Floats:
         pitch = root * 2 ** (int(dice.choice([0, 2, 4, 5, 7, 9, 12, 16])) / 12)
         period, count = int(RATE / pitch), int(dice.uniform(0.3, 0.9) * RATE)
-        pluck = np.zeros(count)
-        pluck[:period] = dice.uniform(-1, 1, period)
-        weights = np.zeros(period + 2)
-        weights[[0, period, period + 1]] = 1.0, -0.4985, -0.4985
-        return np.asarray(signal.lfilter([1.0], weights, pluck))
+        turns, last = [dice.uniform(-1, 1, period)], 0.0
+        while len(turns) * period < count:
+            turns.append(0.4985 * (turns[-1] + np.concatenate([[last], turns[-1][:-1]])))
+            last = float(turns[-2][-1])
+        return np.concatenate(turns)[:count]
 
     return placed(dice, one, (-0.25, 0.0))
 

@@ -58,17 +58,16 @@ def wanted(settings: Mapping[str, Any], known: list[Heard]) -> Wanted:
         SystemExit: the recipe names a class that there is not.
     """
     labels, rivals = settings["labels"], settings["rivals"]
-    places = {heard.phrases[0]: (place,) for place, heard in enumerate(known)}
+    places = {heard.phrases[0]: place for place, heard in enumerate(known)}
     names = [
         *(name for named in labels.values() for name in named),
         *(name for named in rivals.values() for name in named),
     ]
-    parts = {name: [places.get(part, ()) for part in name.split(BLEND)] for name in names}
-    if strange := sorted(name for name, found in parts.items() if () in found):
+    parts = {name: name.split(BLEND) for name in names}
+    if strange := sorted({part for named in parts.values() for part in named} - places.keys()):
         raise SystemExit(f"recipe.toml: [sounds] names {strange[0]!r}; {LISTED.name} lists what there is")
-    blends = {name: tuple(p for (p,) in found) for name, found in parts.items() if len(found) > 1}
-    single = {name: found[0][0] for name, found in parts.items()}
-    at = single | {name: len(known) + order for order, name in enumerate(blends)}
+    blends = {name: tuple(places[part] for part in named) for name, named in parts.items() if len(named) > 1}
+    at = places | {name: len(known) + order for order, name in enumerate(blends)}
     return Wanted(
         len(known),
         tuple(blends.values()),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the ears are made with the extra [build]")
-pytest.importorskip("scipy", reason="sounds are made with the extra [build]")
 pytest.importorskip("ai_edge_litert", reason="the teacher is read with the extra [build]")
 
 from torch import nn  # noqa: E402  # after the skips
@@ -16,7 +15,15 @@ from torch.nn import functional  # noqa: E402
 
 from edge_runtime.decision.hearing import SoundEvents  # noqa: E402
 from edge_runtime.inference.log_mel import BANDS, FRAMES, HOP_SAMPLES, PATCH_SAMPLES, patches  # noqa: E402
-from models.omni_nano import sounds, sounds_data, sounds_judging, sounds_making, sounds_teacher, sounds_words  # noqa: E402
+from models.omni_nano import (  # noqa: E402
+    sounds,
+    sounds_data,
+    sounds_judging,
+    sounds_making,
+    sounds_shaping,
+    sounds_teacher,
+    sounds_words,
+)
 from scripts.stage import REPOSITORY  # noqa: E402
 
 if TYPE_CHECKING:
@@ -26,11 +33,12 @@ TEACHER = REPOSITORY.parent / "shared" / "teachers" / sounds_teacher.FILE
 WANTED = sounds.Wanted(4, ((0, 1),), (((0, 0.0),), ((1, 0.0), (2, 1.0)), ((4, 0.0),)), ((), (3,), ()))
 
 
-def tower(**shape: object) -> sounds.SoundTower:
+def tower(**shape: Any) -> sounds.SoundTower:
     """Return a small-headed tower with weights of its own; the classes' vectors are the axes."""
     torch.manual_seed(1)
-    made = sounds.SoundTower(WANTED, **shape).eval()  # type: ignore[arg-type]  # what a row gives
+    made = sounds.SoundTower(WANTED, **shape)
     made.vectors.copy_(torch.eye(4, sounds.SIZE))
+    made.eval()
     return made
 
 
@@ -170,7 +178,7 @@ def test_the_copy_of_the_teacher_says_what_the_teacher_says() -> None:
     teacher = sounds_teacher.Teacher(TEACHER)
     trunk, head = sounds_teacher.start(teacher)
     makers = ("siren", "cat", "music", "bird", "hiss")
-    heard = [sounds_making.MAKERS[name](np.random.default_rng(5))[: 2 * sounds_making.RATE] for name in makers]
+    heard = [sounds_making.MAKERS[name](np.random.default_rng(5))[: 2 * sounds_shaping.RATE] for name in makers]
     rows = np.concatenate([patches((0.3 * x / np.abs(x).max()).astype(np.float32)) for x in heard])
     with torch.inference_mode():
         copied = torch.sigmoid(head(trunk(torch.from_numpy(rows)))).numpy()
