@@ -96,8 +96,16 @@ class Keyword:
     def find(self, log_probs: NDArray[np.float32], after: int = 0) -> Hit:
         """Return the best place in (frames, 1 + phones) log probabilities that begins at frame `after` or later."""
         emissions = _emissions(log_probs)
-        hits = [self._find(emissions, at, after) for at in range(len(self.forms))]
-        return max(hits, key=lambda hit: hit.log_score)
+        starts = _starts(emissions, self._sequences, after)
+        if not len(starts):
+            return Hit(FLOOR_LOG, 0, 0, self.forms[0])
+        logs = _segments(emissions, self._sequences, starts, self.longest_frames)
+        phones = np.array([len(form) for form in self.forms])[:, None, None]
+        seconds = np.arange(1, logs.shape[2] + 1) * self._frame_s / phones
+        scores = logs / phones - _off_pace(seconds)
+        which, row, length = np.unravel_index(int(np.argmax(scores)), scores.shape)
+        start, best = int(starts[row]), float(scores[which, row, length])
+        return Hit(max(FLOOR_LOG, best), start, start + int(length) + 1, self.forms[which])
 
     def at_most(self, log_probs: NDArray[np.float32]) -> float:
         """Return a score that the best place cannot exceed, found without looking for it."""
@@ -105,18 +113,6 @@ class Keyword:
             return FLOOR_LOG
         loudest = np.log(_emissions(log_probs).max(axis=0))
         return max(float(loudest[sequence].mean()) for sequence in self._sequences)
-
-    def _find(self, emissions: NDArray[np.float64], which: int, after: int) -> Hit:
-        sequence, form = self._sequences[which], self.forms[which]
-        starts = _starts(emissions, sequence, after)
-        logs = _segments(emissions, sequence, starts, self.longest_frames)
-        spans = np.arange(1, logs.shape[1] + 1) * self._frame_s / len(sequence)
-        scores = logs / len(sequence) - _off_pace(spans)
-        if not np.isfinite(scores).any():
-            return Hit(FLOOR_LOG, 0, 0, form)
-        row, length = np.unravel_index(int(np.argmax(scores)), scores.shape)
-        start = int(starts[row])
-        return Hit(max(FLOOR_LOG, float(scores[row, length])), start, int(start + length + 1), form)
 
 
 def _emissions(log_probs: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -131,44 +127,47 @@ def _off_pace(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
     return _OFF_PACE * (slow + fast)
 
 
-def _starts(emissions: NDArray[np.float64], sequence: NDArray[np.int64], after: int) -> NDArray[np.int64]:
-    """Return the frames in which the first phone may be, or the second one next, if the first was not heard."""
-    likely = emissions[:, sequence[:2]] > 2 * FLOOR
-    possible = likely[:, 0].copy()
-    possible[:-1] |= likely[1:, -1]
+def _starts(emissions: NDArray[np.float64], sequences: Sequence[NDArray[np.int64]], after: int) -> NDArray[np.int64]:
+    """Return the frames in which a first phone may be, or the second one next, if the first was not heard."""
+    first, second = (np.unique([sequence[at] for sequence in sequences]) for at in (0, min(1, len(sequences[0]) - 1)))
+    possible = emissions[:, first].max(axis=1) > 2 * FLOOR
+    possible[:-1] |= emissions[1:, second].max(axis=1) > 2 * FLOOR
     possible[:after] = False
     return np.flatnonzero(possible)
 
 
 def _segments(
-    emissions: NDArray[np.float64], sequence: NDArray[np.int64], starts: NDArray[np.int64], longest: int
+    emissions: NDArray[np.float64], sequences: Sequence[NDArray[np.int64]], starts: NDArray[np.int64], longest: int
 ) -> NDArray[np.float64]:
-    """Return (starts, longest): the log probability that frames start to start + length hold `sequence` alone.
+    """Return (sequences, starts, longest): the log probability that some frames hold one sequence and nothing else.
 
-    CTC's forward sum over all ways to lay the phones and blanks over those frames, the first frame the first phone's
-    and the last one the last phone's; from all starts at once (Graves et al. 2006). Column 0 is one frame long.
+    The frames are start to start + length, and column 0 is one frame long. CTC's forward sum over all ways to lay the
+    phones and blanks over them, the first frame the first phone's and the last one the last phone's; from all starts
+    at once (Graves et al. 2006).
     """
     longest = min(longest, len(emissions))
-    logs = np.full((len(starts), longest), -np.inf)
-    states = 2 * len(sequence) - 1
-    channels = np.zeros(states, np.int64)
-    channels[::2] = sequence
+    ends = np.array([2 * len(sequence) - 2 for sequence in sequences])
+    channels = np.zeros((len(sequences), int(ends.max()) + 1), np.int64)
+    skip = np.zeros(channels.shape)
+    for row, sequence in enumerate(sequences):
+        channels[row, : ends[row] + 1 : 2] = sequence
+        skip[row, 2 : ends[row] + 1 : 2] = sequence[1:] != sequence[:-1]
     padded = np.pad(emissions, ((0, longest), (0, 0)))[:, channels]
-    skip = np.zeros(states)
-    skip[2::2] = sequence[1:] != sequence[:-1]
-    ways = np.zeros((len(starts), states))
-    ways[:, 0] = padded[starts, 0]
-    scale = np.zeros(len(starts))
+    rows = np.arange(len(sequences))
+    logs = np.full((len(sequences), len(starts), longest), -np.inf)
+    ways = np.zeros((len(starts), *channels.shape))
+    ways[:, :, 0] = padded[starts][:, :, 0]
+    scale = np.zeros((len(starts), 1))
     for length in range(longest):
         if length:
             arrived = ways.copy()
-            arrived[:, 1:] += ways[:, :-1]
-            arrived[:, 2:] += ways[:, :-2] * skip[2:]
+            arrived[:, :, 1:] += ways[:, :, :-1]
+            arrived[:, :, 2:] += ways[:, :, :-2] * skip[:, 2:]
             ways = arrived * padded[starts + length]
-        low = ways.max(axis=1) < _TINY
+        low = ways.max(axis=(1, 2)) < _TINY
         if low.any():
             ways[low] /= _TINY
             scale[low] += math.log(_TINY)
         with np.errstate(divide="ignore"):
-            logs[:, length] = np.log(ways[:, -1]) + scale
+            logs[:, :, length] = (np.log(ways[:, rows, ends]) + scale).T
     return logs

@@ -113,11 +113,11 @@ class TaughtThings:
             "numbers": sha256(numbers.getvalue()).hexdigest(),
             **thing.facts,
         }
-        path = self._path(thing.name)
+        path, told = self._path(thing.name), json.dumps(facts, ensure_ascii=False, indent=1).encode()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             _write(path.with_suffix(".npz"), numbers.getvalue())
-            _write(path, json.dumps(facts, ensure_ascii=False, indent=1).encode())
+            _write(path, told)
         except OSError as error:
             raise InputError(
                 f"{path} cannot be written ({error.strerror}); free space or mend device.data_dir"

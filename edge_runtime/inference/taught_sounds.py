@@ -86,7 +86,7 @@ def learn_sound(clips: Sequence[Floats], background: Floats) -> SoundLesson:
     inside = float(np.mean([(clip @ weights).max() for clip in clips]))
     # A recording in the middle of those it was taught with has a probability of `_SURE`.
     scale = math.log(_SURE / (1 - _SURE)) / max(inside - threshold, 1e-3)
-    return SoundLesson(weights, -threshold, scale, Estimate(len(clips), found, len(background), false))
+    return SoundLesson(weights, -threshold, scale, Estimate(len(clips), int(found), len(background), false))
 
 
 def _spread(background: Floats) -> tuple[Floats, NDArray[np.float64]]:

@@ -109,7 +109,7 @@ class PhraseTeacher:
                 found += max(scores[candidates.index(form), at] for form in taught) >= needed
         tried = spotter.background
         false = sum(spotter.find(clip).log_score >= threshold for clip in tried)
-        return Lesson(tuple(forms), threshold, Estimate(len(clips), found, len(tried), false))
+        return Lesson(tuple(forms), threshold, Estimate(len(clips), int(found), len(tried), int(false)))
 
     def _score(self, form: Phones, clip: NDArray[np.float32]) -> float:
         hop_s = self._acoustic.hop / SAMPLE_RATE_HZ

@@ -27,8 +27,8 @@ def make(session: OnnxSession, part: AudioPart, data: Path, seed: int = 0) -> di
     """Return the arrays of the file: vectors of recordings and of sounds made by arithmetic, no sound too often."""
     dice = np.random.default_rng(seed)
     sounds = [clip.samples for clip in sounds_data.recordings(data)]
-    sounds += [maker(dice) for maker in MAKERS.values() for _ in range(_EACH_MADE)]
-    rows = [sound_vectors(session, part, sound.astype(np.float32)) for sound in sounds]
+    sounds += [maker(dice).astype(np.float32) for maker in MAKERS.values() for _ in range(_EACH_MADE)]
+    rows = [sound_vectors(session, part, sound) for sound in sounds]
     few = [row[dice.permutation(len(row))[:_EACH_SOUND]] for row in rows if len(row)]
     vectors = np.concatenate(few)
     return pack_sounds(vectors[dice.permutation(len(vectors))[:VECTORS]])

@@ -27,7 +27,8 @@ def collapsed(path: tuple[int, ...]) -> tuple[int, ...]:
 def test_segments_hold_what_every_path_adds_up_to(sequence: tuple[int, ...]) -> None:
     probs = np.random.default_rng(0).dirichlet(np.ones(4), 6)
     wanted = tuple(channel + 1 for channel in sequence)
-    logs = _segments(probs, np.array(wanted), np.arange(6), 6)
+    other = np.array([1, 3, 2, 1])
+    logs = _segments(probs, [other, np.array(wanted), other[:1]], np.arange(6), 6)[1]
     for start, length in itertools.product(range(6), range(6)):
         if start + length + 1 > 6:
             continue
