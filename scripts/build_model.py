@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 STAGES = (
-    *("lexicon", "speak", "listen", "train", "distil", "export", "quantize"),
-    *("calibrate", "calibrate_ears", "evaluate", "evaluate_ears", "bundle"),
+    *("lexicon", "speak", "listen", "train", "train_sounds", "distil", "export", "quantize"),
+    *("calibrate", "calibrate_ears", "calibrate_sounds", "evaluate", "evaluate_ears", "bundle"),
 )
 NEEDED = {
     "lexicon": "lexicon",
@@ -24,9 +24,16 @@ NEEDED = {
     "listen": "phones",
     "calibrate_ears": "trials",
     "evaluate_ears": "trials",
+    "train_sounds": "sounds",
+    "calibrate_sounds": "sounds",
 }
 """Tables without which a recipe does without a stage, for not every model has ears."""
-EARS = "_ears"
+PARTS = {
+    "calibrate_ears": ("calibrate", "stage.ears"),
+    "calibrate_sounds": ("calibrate", "stage.sounds"),
+    "evaluate_ears": ("evaluate", "stage.ears"),
+}
+"""Stages that leave their record in the folder of another, and what it is called there."""
 WIDTH = 110
 
 
@@ -69,17 +76,17 @@ def run(stage: str, arguments: Sequence[str]) -> int:
 
 def records(workshop: Workshop, stage: str) -> dict[Path, int]:
     """Return the stage.json files of one stage, and when each was written."""
-    # calibrate_ears leaves its record in the folder of calibrate.
-    folder = stage.removesuffix(EARS)
+    folder, name = PARTS.get(stage, (stage, ""))
+    others = {record for other, (place, record) in PARTS.items() if place == folder and other != stage}
     found = sorted(workshop.folder(folder).glob("stage*.json"))
-    own = [path for path in found if (path.stem == "stage.ears") == (folder != stage)]
+    own = [path for path in found if path.stem == name or (not name and path.stem not in others)]
     return {path: path.stat().st_mtime_ns for path in own}
 
 
 def row(path: Path, stage: str, *, fresh: bool) -> str:
     """Return the line of the table for one record."""
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    name = f"{stage.removesuffix(EARS)} {path.stem.removeprefix('stage').strip('.')}".strip()
+    name = f"{PARTS.get(stage, (stage,))[0]} {path.stem.removeprefix('stage').strip('.')}".strip()
     found = flat(record["numbers"]).items()
     numbers = ", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in found)
     line = f"{name:16} {'fresh' if fresh else 'run':7} {record['seconds']:9.1f}  {numbers}"

@@ -35,9 +35,24 @@ EARS = {
     "lexicon.xz": ("lexicon", "lexicon.xz"),
     "spelling.npz": ("lexicon", "spelling.npz"),
 }
-FILES = {**EYES, **EARS, "background.npz": ("calibrate", "background.npz")}
-"""The files of a model with eyes and ears; by name the stage that leaves each, and how it is called there."""
-STAGES = ("lexicon", "speak", "listen", "train", "distil", "export", "quantize", "calibrate", "evaluate")
+SOUNDS = {"audio.onnx": ("quantize", "audio.onnx")}
+GROUPS = {"image": EYES, "phones": {**EARS, "background.npz": ("calibrate", "background.npz")}, "sounds": SOUNDS}
+"""The files of eyes, of ears for speech and for sounds, by the recipe's table that asks for them."""
+FILES = {name: source for group in GROUPS.values() for name, source in group.items()}
+"""By name of a file the stage that leaves it, and how it is called there."""
+CALIBRATED = {"image": "calibration.json", "phones": "ears.json", "sounds": "sounds.json"}
+STAGES = (
+    "lexicon",
+    "speak",
+    "listen",
+    "train",
+    "train_sounds",
+    "distil",
+    "export",
+    "quantize",
+    "calibrate",
+    "evaluate",
+)
 
 
 def records(workshop: Workshop) -> dict[str, dict[str, Any]]:
@@ -51,9 +66,9 @@ def records(workshop: Workshop) -> dict[str, dict[str, Any]]:
 
 
 def needed(recipe: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """Return the files among FILES that a model of this recipe has: eyes with [image], ears with [phones]."""
-    lacking = [*(EYES if "image" not in recipe else ()), *(FILES.keys() - EYES if "phones" not in recipe else ())]
-    return {name: source for name, source in FILES.items() if name not in lacking}
+    """Return the files among FILES that a model of this recipe has: eyes with [image], ears with [phones], [sounds]."""
+    groups = [group for table, group in GROUPS.items() if table in recipe]
+    return {name: source for group in groups for name, source in group.items()}
 
 
 def describe(
@@ -165,8 +180,8 @@ def run(workshop: Workshop) -> None:
     if size > LIMIT_BYTES:
         raise SystemExit(f"the bundle would be {size} bytes; the limit is {LIMIT_BYTES}")
     calibration: dict[str, Any] = {}
-    for name, part in (("calibration.json", "image.onnx"), ("ears.json", "phones.onnx")):
-        if part in inputs:
+    for table, name in CALIBRATED.items():
+        if table in workshop.settings:
             calibration |= json.loads(workshop.output("calibrate", name).read_text(encoding="utf-8"))
     evaluation = workshop.folder("evaluate") / "evaluation.json"
     found = json.loads(evaluation.read_text(encoding="utf-8")) if evaluation.exists() else {}

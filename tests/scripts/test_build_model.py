@@ -16,7 +16,7 @@ from scripts.stage import Workshop
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EARS = ("lexicon", "speak", "listen", "calibrate_ears", "evaluate_ears")
+EARS = ("lexicon", "speak", "listen", "train_sounds", "calibrate_ears", "calibrate_sounds", "evaluate_ears")
 # A stage that leaves a record, or waits until it is told to stop, or fails: as its recipe says.
 SCRIPT = """
 import signal, sys, time
@@ -87,8 +87,9 @@ def test_a_table_says_what_ran_what_was_fresh_and_what_came_out(build: Callable[
         pytest.param(
             ("lexicon", "spoken", "phones", "trials"),
             ("lexicon", "speak", "listen", "calibrate_ears", "evaluate_ears"),
-            id="all",
+            id="all of those for speech",
         ),
+        pytest.param(("sounds",), ("train_sounds", "calibrate_sounds"), id="those for sounds"),
     ],
 )
 def test_a_recipe_without_ears_is_built_without_them(
@@ -106,10 +107,11 @@ def test_records_of_the_ears_lie_beside_those_of_the_eyes(tmp_path: Path) -> Non
     workshop = Workshop(tmp_path / "recipe.toml", tmp_path, tmp_path, tmp_path)
     folder = workshop.folder("calibrate")
     folder.mkdir(parents=True)
-    for name in ("stage.json", "stage.ears.json"):
+    for name in ("stage.json", "stage.ears.json", "stage.sounds.json"):
         (folder / name).write_text('{"numbers": {}, "seconds": 1.0}', encoding="utf-8")
     assert list(build_model.records(workshop, "calibrate")) == [folder / "stage.json"]
     assert list(build_model.records(workshop, "calibrate_ears")) == [folder / "stage.ears.json"]
+    assert list(build_model.records(workshop, "calibrate_sounds")) == [folder / "stage.sounds.json"]
     assert build_model.row(folder / "stage.ears.json", "calibrate_ears", fresh=True).startswith("calibrate ears ")
 
 

@@ -30,6 +30,8 @@ max_tokens = 64
 templates = ["a photo of a {}"]
 [phones]
 seed = 12
+[sounds]
+seed = 21
 """
 CALIBRATION = {
     "detector": {
@@ -42,6 +44,7 @@ CALIBRATION = {
     "classify": {"temperature": 0.05},
     "gate": {"local_threshold": 0.8, "alpha": 0.05},
 }
+SOUNDS = {"audio": {"file": "audio.onnx", "labels": ["dog"], "thresholds": {"dog": 0.5}}}
 EARS = {"phones": {"blank": 1.0, "confidence": {"bias": 0.5}}}
 MEASURED = {
     "int8": 0.75,
@@ -93,6 +96,7 @@ def workshop(tmp_path: Path) -> Workshop:
     for stage, name, data in (
         ("calibrate", "calibration.json", CALIBRATION),
         ("calibrate", "ears.json", EARS),
+        ("calibrate", "sounds.json", SOUNDS),
         ("evaluate", "evaluation.json", EVALUATION),
         ("evaluate", "ears.json", HEARD),
         ("distil", "stage.json", {"settings": {"text": {"seed": 7}}, "outputs": {"text.pt": "ab"}}),
@@ -114,25 +118,32 @@ def test_a_bundle_vouches_for_its_files_and_says_how_it_was_built(workshop: Work
 
 
 @pytest.mark.parametrize(
-    ("table", "files", "parts"),
+    ("table", "without", "parts"),
     [
-        pytest.param("bench", set(bundle.FILES), {"image", "text", "phones"}, id="eyes and ears"),
-        pytest.param("phones", set(bundle.EYES), {"image", "text"}, id="no ears, whatever another recipe has left"),
-        pytest.param("image", set(bundle.FILES) - set(bundle.EYES), {"phones"}, id="ears alone"),
+        pytest.param("bench", set(), {"image", "text", "phones", "audio"}, id="eyes and ears"),
+        pytest.param(
+            "phones", {*bundle.GROUPS["phones"]}, {"image", "text", "audio"}, id="none for speech, whatever is left"
+        ),
+        pytest.param("sounds", {*bundle.SOUNDS}, {"image", "text", "phones"}, id="none for sounds"),
+        pytest.param("image", {*bundle.EYES}, {"phones", "audio"}, id="ears alone"),
     ],
 )
 def test_a_recipe_has_the_parts_it_has_tables_for(
-    workshop: Workshop, table: str, files: set[str], parts: set[str]
+    workshop: Workshop, table: str, without: set[str], parts: set[str]
 ) -> None:
     recipe = workshop.recipe.read_text(encoding="utf-8")
     workshop.recipe.write_text(recipe.replace(f"[{table}]", "[other]"), encoding="utf-8")
-    gone = {"phones": ["calibrate/ears.json"], "image": ["calibrate/calibration.json", "evaluate/evaluation.json"]}
+    gone = {
+        "phones": ["calibrate/ears.json"],
+        "sounds": ["calibrate/sounds.json"],
+        "image": ["calibrate/calibration.json", "evaluate/evaluation.json"],
+    }
     for name in gone.get(table, []):
         (workshop.folder("") / name).unlink()
     bundle.run(Workshop(workshop.recipe, workshop.data, workshop.teachers, workshop.build))
     manifest = json.loads((workshop.model / "bundle" / "manifest.json").read_text(encoding="utf-8"))
-    assert set(manifest["files"]) == files
-    assert {name for name in ("image", "text", "phones") if name in manifest} == parts
+    assert set(manifest["files"]) == set(bundle.FILES) - without
+    assert {name for name in ("image", "text", "phones", "audio") if name in manifest} == parts
 
 
 def test_the_ears_are_told_what_they_hear_with(workshop: Workshop) -> None:
