@@ -96,7 +96,7 @@ def listen(ears: Ears, trials: Sequence[Trial], *, decibels: float | None = None
 
 def samples(said: Utterance, decibels: float | None = None) -> Floats:
     """Return a recording as floats, with pink noise of so many decibels below it when given."""
-    clean = said.samples.astype(np.float32) / 32768
+    clean: Floats = (said.samples / 32768).astype(np.float32)
     if decibels is None:
         return clean
     rng = np.random.default_rng(len(clean))
@@ -104,7 +104,8 @@ def samples(said: Utterance, decibels: float | None = None) -> Floats:
     white[1:] /= np.sqrt(np.arange(1, len(white)))
     noise = np.fft.irfft(white, len(clean)).astype(np.float32)
     loud = float(np.square(clean).mean() / (np.square(noise).mean() + 1e-12))
-    return np.asarray(clean + noise * np.float32(np.sqrt(loud * 10 ** (-decibels / 10))), np.float32)
+    noisy: Floats = (clean + noise * np.sqrt(loud * 10 ** (-decibels / 10))).astype(np.float32)
+    return noisy
 
 
 def about_commands(pair: tuple[Ears, Ears], trials: Sequence[Trial]) -> list[Row]:

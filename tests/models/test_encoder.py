@@ -34,11 +34,11 @@ def theirs(layers: int) -> Any:
     return encoder
 
 
-@torch.no_grad()
 def both(layers: int, samples: Any) -> tuple[Any, Any]:
     encoder, own = theirs(layers), encoders.Encoder(layers).eval()
     own.load_state_dict(encoder.state_dict())
-    return encoder(samples).last_hidden_state, own(samples)
+    with torch.no_grad():
+        return encoder(samples).last_hidden_state, own(samples)
 
 
 @pytest.mark.parametrize("length", [SHORTEST, 16_000, 40_123])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.decision.intents import IntentMatcher, speech_grammar
-from models.omni_nano import trials
+from models.omni_nano import trials, voices
 from models.omni_nano.trials import KEYWORDS, Trial
 from models.omni_nano.utterances import Utterance
 
@@ -106,6 +106,6 @@ def test_voices_of_the_exam_are_none_of_the_lessons() -> None:
     lessons = {
         (voice.engine, voice.name)
         for number in range(3000)
-        for voice in [trials.voices.draw(trials.voices.SHARES, np.random.default_rng(number))]
+        for voice in [voices.draw(voices.SHARES, np.random.default_rng(number))]
     }
     assert not lessons & {(voice.engine, voice.name) for voice in trials._UNHEARD}
