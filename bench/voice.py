@@ -20,12 +20,11 @@ import psutil
 import soundfile
 import soxr
 
+from edge_runtime.assembly import Models
 from edge_runtime.config import VoiceSettings
 from edge_runtime.decision.endpointing import Endpointer
-from edge_runtime.decision.grammar import spoken
 from edge_runtime.decision.intents import IntentMatcher, speech_grammar
-from edge_runtime.inference.asr import Transcript
-from edge_runtime.inference.sphinx import SphinxSpeechToText
+from edge_runtime.ears import recogniser
 from edge_runtime.inference.vad import VoiceActivity
 from edge_runtime.pipelines.understanding import Understanding
 from edge_runtime.pipelines.voice import VoicePipeline
@@ -73,7 +72,6 @@ class Heard:
     kind: str
     right: bool
     accepted: bool
-    transcript: Transcript
 
 
 def said(text: str, voice: str) -> Samples:
@@ -118,25 +116,21 @@ def archived(path: Path, each: int, offset: int) -> Iterator[tuple[str, Samples]
                 yield folder, samples[: 5 * SAMPLE_RATE_HZ]
 
 
-def listen(clips: list[Clip], sources: list[Source]) -> tuple[list[Heard], float]:
+def listen(clips: list[Clip], sources: list[Source], models: Models) -> tuple[list[Heard], float]:
     """Return what was understood of each clip, and the processor's seconds for one second of sound."""
     matcher = IntentMatcher(sources)
-    recogniser = SphinxSpeechToText(speech_grammar(sources).fsg(), spoken)
-    pipeline = VoicePipeline(VoiceActivity(), Endpointer(0.5, 0.6, 10.0), Understanding(recogniser, matcher, 0.5))
+    hears = recogniser(models, speech_grammar(sources), matcher.match)
+    pipeline = VoicePipeline(VoiceActivity(), Endpointer(0.5, 0.6, 10.0), Understanding(hears, matcher, 0.5))
     heard = []
     started, sound = time.process_time(), 0.0
     for clip in clips:
         chunk = AudioChunk("bench", 0.0, clip.samples)
         understood = pipeline.understand(chunk)
         sound += len(clip.samples) / SAMPLE_RATE_HZ
-        transcript = recogniser.transcribe(chunk) if understood["transcript"] else Transcript("", 0.0)
-        right = (
-            clip.text is not None
-            and transcript.text != ""
-            and matcher.match(transcript.text) == matcher.match(clip.text)
-        )
-        heard.append(Heard(clip.kind, right, understood["intent"] is not None, transcript))
-    return heard, (time.process_time() - started) / 2 / max(sound, 1e-9)
+        text = understood["transcript"]
+        right = clip.text is not None and text != "" and matcher.match(text) == matcher.match(clip.text)
+        heard.append(Heard(clip.kind, right, understood["intent"] is not None))
+    return heard, (time.process_time() - started) / max(sound, 1e-9)
 
 
 def table(heard: list[Heard]) -> dict[str, dict[str, float]]:
@@ -154,38 +148,16 @@ def table(heard: list[Heard]) -> dict[str, dict[str, float]]:
     return rows
 
 
-def fitted(heard: list[Heard], right_share: float = 0.7) -> list[float]:
-    """Return intercept and weights of the logistic model of confidence, every task counting alike."""
-    rows = [one for one in heard if one.transcript.evidence]
-    numbers = np.array([(1.0, *one.transcript.evidence.values()) for one in rows])
-    right = np.array([one.right for one in rows], float)
-    words = np.array([one.kind in {"ten words", "_unknown_", "_silence_"} for one in rows])
-    weight = np.zeros(len(rows))
-    for task in (words, ~words):
-        for wanted, share in ((1.0, right_share), (0.0, 1 - right_share)):
-            chosen = task & (right == wanted)
-            weight[chosen] = share / max(chosen.sum(), 1)
-    beta = np.zeros(numbers.shape[1])
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-numbers @ beta))
-        gradient = numbers.T @ (weight * (p - right)) + 1e-3 * beta
-        hessian = (numbers * (weight * p * (1 - p))[:, None]).T @ numbers + 1e-3 * np.eye(len(beta))
-        beta -= np.linalg.solve(hessian, gradient)
-    return [round(float(value), 3) for value in beta]
-
-
 def main() -> None:
     """Print the tables and the same as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--audio", type=Path, help="folder with speech_commands_dev.tar and wake_words_dev.tar")
     parser.add_argument("--each", type=int, default=40, help="recordings of each word")
-    parser.add_argument(
-        "--half", type=int, choices=(0, 1), default=1, help="0: the half to fit on; 1: the half to test on"
-    )
-    parser.add_argument("--fit", action="store_true", help="print the weights of confidence fitted on these recordings")
+    parser.add_argument("--half", type=int, choices=(0, 1), default=1, help="which half of the recordings")
+    parser.add_argument("--bundle", type=Path, help="folder of the models, the shipped ones when not given")
     chosen = parser.parse_args()
     memory = psutil.Process().memory_info().rss
-    settings = VoiceSettings()
+    settings, models = VoiceSettings(), Models(chosen.bundle)
     at_home = home(None, settings.areas, settings.names, builtin=True)
     ten: list[Source] = [{"intents": {word: {"data": [{"sentences": [word]}]} for word in WORDS}}]
     clips = {"home": list(synthesised()), "words": []}
@@ -196,17 +168,13 @@ def main() -> None:
         for _, samples in archived(chosen.audio / "wake_words_dev.tar", chosen.each // 4, chosen.half):
             clips["home"].append(Clip("wake words", None, samples))
     report: dict[str, Any] = {}
-    everything: list[Heard] = []
     for name, sources in (("home", at_home), ("words", ten)):
         if clips[name]:
-            heard, factor = listen(clips[name], sources)
-            everything += heard
+            heard, factor = listen(clips[name], sources, models)
             report[name] = {"real-time factor": round(factor, 3), **table(heard)}
     report["memory_mb"] = round((psutil.Process().memory_info().rss - memory) / 2**20)
     for name, rows in report.items():
         print(name, *(rows.items() if isinstance(rows, dict) else [rows]), sep="\n  ")
-    if chosen.fit:
-        print("weights", fitted(everything))
     print(json.dumps(report))
 
 

@@ -10,11 +10,11 @@ import pytest
 import soundfile
 
 from edge_runtime import demo
+from edge_runtime.assembly import Models
 from edge_runtime.decision.endpointing import Endpointer
-from edge_runtime.decision.grammar import spoken
 from edge_runtime.decision.intents import IntentMatcher, speech_grammar
+from edge_runtime.ears import recogniser
 from edge_runtime.inference.asr import Transcript
-from edge_runtime.inference.sphinx import SphinxSpeechToText
 from edge_runtime.inference.vad import VoiceActivity
 from edge_runtime.pipelines.understanding import Understanding
 from edge_runtime.pipelines.voice import VoicePipeline
@@ -23,6 +23,8 @@ from edge_runtime.types import AudioChunk, Event, Question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from edge_runtime.pipelines.understanding import Recogniser
 
 RATE = 16_000
 QUESTIONS = {
@@ -42,15 +44,13 @@ def chunks(samples: np.ndarray) -> Iterator[AudioChunk]:
 
 
 @pytest.fixture(scope="module")
-def recogniser() -> SphinxSpeechToText:
-    return SphinxSpeechToText(speech_grammar([*HOME, QUESTIONS]).fsg(), spoken)
+def stt() -> Recogniser:
+    return recogniser(Models(), speech_grammar([*HOME, QUESTIONS]), IntentMatcher(HOME).match)
 
 
 @pytest.fixture
-def pipeline(recogniser: SphinxSpeechToText) -> VoicePipeline:
-    return VoicePipeline(
-        VoiceActivity(), Endpointer(0.5, 0.6, 10.0), Understanding(recogniser, IntentMatcher(HOME), 0.5)
-    )
+def pipeline(stt: Recogniser) -> VoicePipeline:
+    return VoicePipeline(VoiceActivity(), Endpointer(0.5, 0.6, 10.0), Understanding(stt, IntentMatcher(HOME), 0.5))
 
 
 def told(pipeline: VoicePipeline, samples: np.ndarray) -> list[Event | Question]:
