@@ -94,9 +94,9 @@ def test_the_best_two_sentences_are_found_with_their_scores(lattice: Lattice, se
     expected = sorted(by_text.items(), key=lambda item: -item[1])
     found = best_sentences(lattice, heard, 5)
     assert [sentence.text for sentence in found][:2] == [text for text, _ in expected[:2]]
-    for sentence in found:
-        assert sentence.score == pytest.approx(by_text[sentence.text], abs=1e-3)
-    assert len({sentence.text for sentence in found}) == len(found)
+    for one in found:
+        assert one.score == pytest.approx(by_text[one.text], abs=1e-3)
+    assert len({one.text for one in found}) == len(found)
     assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
 
 

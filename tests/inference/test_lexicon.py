@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import lzma
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -89,11 +89,12 @@ def tiny_speller(path: Path) -> Path:
     said[1, 1, 2] = 1
     second = np.eye(3, dtype=np.int8)
     last = np.array([[5, 0, 0], [0, 9, 0], [-9, -9, 20]], np.int8)
-    scales = {f"{name}_scale": np.ones(3, np.float32) for name in ("first", "second", "last")}
-    biases = {f"{name}_bias": np.zeros(3, np.float32) for name in ("first", "second", "last")}
-    sounds = np.array(["", "B", "AA"])
+    arrays: dict[str, Any] = {"letters": letters, "said": said, "second": second, "last": last}
+    arrays["sounds"] = np.array(["", "B", "AA"])
+    for name in ("first", "second", "last"):
+        arrays |= {f"{name}_scale": np.ones(3, np.float32), f"{name}_bias": np.zeros(3, np.float32)}
     with path.open("wb") as file:
-        np.savez(file, letters=letters, said=said, second=second, last=last, sounds=sounds, **scales, **biases)
+        np.savez(file, **arrays)
     return path
 
 
