@@ -192,6 +192,11 @@ def rumble(dice: Dice, slope: float, low: float, high: float, slow: float) -> Fl
     return noise(dice, LENGTH, slope, low, high) * loud
 
 
+def hiss(dice: Dice) -> Floats:
+    """Return what a microphone hears where nothing happens: steady noise, white to brown."""
+    return noise(dice, LENGTH, dice.uniform(0, 2))
+
+
 def motor(dice: Dice) -> Floats:
     """Return a machine: harmonics of its turning over a hiss."""
     speed = dice.uniform(40, 250)
@@ -247,6 +252,6 @@ MAKERS: Mapping[str, Callable[[Dice], Floats]] = {
     "motor": motor,
     "music": tune,
     "bird": birds,
-    "hiss": partial(rumble, slope=0.0, low=20, high=7900, slow=0.1),
+    "hiss": hiss,
 }
 """A maker of five seconds of sound at 16 kHz for each kind; the teacher has the last word on what it is."""
