@@ -13,14 +13,16 @@ PIXEL = Wake("hey pixel", 0.9, 10.0, 10.8)
 @pytest.mark.parametrize(
     ("start", "end", "expected"),
     [
-        pytest.param(9.7, 12.5, 10.76, id="in the same breath: the command begins where the wake word ends"),
+        pytest.param(9.7, 12.5, 10.84, id="in the same breath: the command begins where the wake word ends"),
         pytest.param(9.7, 11.0, None, id="the wake word alone is no command"),
+        pytest.param(9.7, 11.2, None, id="its last sound fades, and the detector is late"),
+        pytest.param(9.7, 11.3, 10.84, id="a single short word is a command"),
         pytest.param(12.0, 13.0, 12.0, id="after a pause, within the window"),
         pytest.param(15.7, 17.0, 15.7, id="it begins at the end of the window"),
         pytest.param(15.9, 17.0, None, id="too late"),
         pytest.param(7.0, 9.5, None, id="said before the wake word"),
-        pytest.param(10.78, 12.0, 10.78, id="cut at the wake word's end"),
-        pytest.param(2.0, 12.0, 10.76, id="the television's sentence before it is left out"),
+        pytest.param(10.8, 12.0, 10.8, id="cut at the wake word's end"),
+        pytest.param(2.0, 12.0, 10.84, id="the television's sentence before it is left out"),
     ],
 )
 def test_one_wake_word_then_one_utterance(start: float, end: float, expected: float | None) -> None:
