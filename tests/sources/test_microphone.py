@@ -14,7 +14,7 @@ from edge_runtime.config import MicrophoneSettings
 from edge_runtime.errors import SourceError
 from edge_runtime.metrics import Metrics
 from edge_runtime.runtime import Worker
-from edge_runtime.sources.capture_sound import find
+from edge_runtime.sources.capture_sound import Ear, find
 from edge_runtime.sources.microphone import Microphone, mono
 from edge_runtime.types import SAMPLE_RATE_HZ, AudioChunk
 
@@ -253,3 +253,20 @@ def test_close_from_another_thread_ends_it() -> None:
     assert sum(1 for _ in chunks) > 0
     assert time.monotonic() - started < 1.5
     assert first(microphone, 1) == []
+
+
+class Flags:
+    def __init__(self, *, overflow: bool) -> None:
+        self.input_overflow = overflow
+
+
+def test_what_the_sound_card_lost_is_counted_and_the_newest_is_kept() -> None:
+    ear = Ear()
+    for number in range(100):
+        ear.hear(bytes([number]), 1, None, Flags(overflow=number % 10 == 0))
+    ear.end()
+    blocks = []
+    while (heard := ear.next_block()) is not None:
+        blocks.append(heard[1][0])
+    assert blocks == list(range(100 - len(blocks), 100))
+    assert (len(blocks), ear.dropped, ear.overflows) == (62, 38, 10)
