@@ -35,7 +35,7 @@ EARS = {
     "lexicon.xz": ("lexicon", "lexicon.xz"),
     "spelling.npz": ("lexicon", "spelling.npz"),
 }
-SOUNDS = {"audio.onnx": ("quantize", "audio.onnx")}
+SOUNDS = {"audio.onnx": ("quantize", "audio.onnx"), "sounds.npz": ("calibrate", "sounds.npz")}
 GROUPS = {"image": EYES, "phones": {**EARS, "background.npz": ("calibrate", "background.npz")}, "sounds": SOUNDS}
 """The files of eyes, of ears for speech and for sounds, by the recipe's table that asks for them."""
 FILES = {name: source for group in GROUPS.values() for name, source in group.items()}

@@ -11,11 +11,13 @@ import numpy as np
 import onnxruntime
 import torch
 
+from edge_runtime.bundles.parts import AudioPart
 from edge_runtime.inference.embedder import Embedder
 from edge_runtime.inference.log_mel import patches
 from edge_runtime.inference.session import OnnxSession
 from models.omni_nano import (
     sounds,
+    sounds_background,
     sounds_data,
     sounds_judging,
     sounds_making,
@@ -25,6 +27,7 @@ from models.omni_nano import (
 )
 from scripts.bundle import candidate
 from scripts.stage import Stage, Workshop, progress, write_atomically
+from scripts.writing import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +42,8 @@ FILES = {
 }
 TEMPERATURES = (0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1)
 COMPARED = 400
+ORDINARY = "sounds.npz"
+"""Vectors of ordinary sounds: taught sounds are told from them."""
 
 
 def runner(path: Path) -> Callable[[Floats], Floats]:
@@ -135,6 +140,10 @@ def calibrate(stage: Stage) -> dict[str, Any]:
         tables = {"audio": describe(settings, begins, TEMPERATURES[-1]), "text": text}
         manifest = candidate(workshop, "quantize", tables, Path(scratch), FILES)
         stage.numbers["naming"] = named = naming(manifest, plain, settings)
+        session = OnnxSession(manifest.path("audio.onnx"), threads=1)
+        ordinary = sounds_background.make(session, manifest.part(AudioPart), workshop.data)
+    with replacing(stage.folder / ORDINARY) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **ordinary)
     return describe(settings, begins, named["temperature"])
 
 
@@ -144,14 +153,23 @@ def main() -> None:
     parts = [*FILES.values(), ("export", "audio.onnx"), ("train_sounds", "audio.pt")]
     inputs = {f"{stage}/{file}": workshop.output(stage, file) for stage, file in parts}
     inputs |= {"data/audio": workshop.data / "audio"}
-    modules = (sounds, sounds_data, sounds_judging, sounds_making, sounds_shaping, sounds_teacher, sounds_words)
+    modules = (
+        sounds,
+        sounds_background,
+        sounds_data,
+        sounds_judging,
+        sounds_making,
+        sounds_shaping,
+        sounds_teacher,
+        sounds_words,
+    )
     code = [Path(__file__), *(Path(str(module.__file__)) for module in modules)]
-    stage = Stage(workshop, "calibrate", inputs, code, ("sounds", "text"), ("sounds.json",), "sounds")
+    stage = Stage(workshop, "calibrate", inputs, code, ("sounds", "text"), ("sounds.json", ORDINARY), "sounds")
     if stage.fresh():
         print("calibrate sounds: nothing has changed")
         return
     with stage:
-        kept = {"audio": calibrate(stage)}
+        kept = {"audio": calibrate(stage) | {"background": ORDINARY}}
         write_atomically(stage.folder / "sounds.json", json.dumps(kept, indent=1) + "\n")
 
 
