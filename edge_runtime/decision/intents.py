@@ -80,6 +80,10 @@ class IntentMatcher:
 
     def __init__(self, sources: Sequence[Mapping[str, Any]]) -> None:
         self._sources = parse(sources)
+        for source in self._sources:
+            blocks = (data for intent in source.intents.values() for data in intent.data)
+            for lists in (source.slot_lists, *(block.slot_lists for block in blocks)):
+                lists.update({name: _written_out(values) for name, values in lists.items() if _is_scaled(values)})
 
     def match(self, text: str) -> Match | None:
         """Return what `text` asks for, whatever its case and punctuation, or None."""
@@ -90,6 +94,23 @@ class IntentMatcher:
                 slots = {name: _whole(entity.value) for name, entity in found.entities.items()}
                 return Match(found.intent.name, slots)
         return None
+
+
+def _is_scaled(values: SlotList) -> bool:
+    return isinstance(values, RangeSlotList) and values.multiplier is not None
+
+
+def _written_out(numbers: Any) -> TextSlotList:
+    """Return a range with a multiplier as a list of texts.
+
+    hassil remembers the words of a range without its multiplier: after "volume down ten" a brightness was minus ten.
+    """
+    said = {
+        text: _whole(number * numbers.multiplier)
+        for number in numbers.get_numbers()
+        for text in (f"{number:g}", number_words(number), number_words(number).replace("ty ", "ty-"))
+    }
+    return TextSlotList.from_tuples(said.items(), allow_template=False, name=numbers.name)
 
 
 def _whole(value: Any) -> Any:

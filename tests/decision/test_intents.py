@@ -37,6 +37,9 @@ def house() -> IntentMatcher:
         ("cancel the timer", "HassCancelTimer", {}),
         ("pause the music", "HassMediaPause", {}),
         ("turn the volume down", "HassSetVolumeRelative", {"volume_step": "down"}),
+        ("turn the volume down twenty-five", "HassSetVolumeRelative", {"volume_step": -25}),
+        ("turn the volume down 8 percent", "HassSetVolumeRelative", {"volume_step": -8}),
+        ("turn the volume up by ten", "HassSetVolumeRelative", {"volume_step": 10}),
         ("what time is it", "HassGetCurrentTime", {}),
         ("never mind", "HassNevermind", {}),
     ],
@@ -118,3 +121,10 @@ def test_the_whole_format(text: str, intent: str, slots: dict[str, Any]) -> None
 def test_problems_are_found_before_anything_is_heard(template: str, reason: str | None) -> None:
     found = problem(template, {"name"}, {"greet": "(hi|hello)", "loop": "again <loop>"})
     assert found is None if reason is None else found is not None and reason in found
+
+
+def test_a_number_that_counted_as_negative_does_not_stay_so(house: IntentMatcher) -> None:
+    for text, value in (("turn the volume down ten", -10), ("set the lamp brightness to ten", 10)) * 2:
+        match = house.match(text)
+        assert match is not None
+        assert match.slots.get("volume_step", match.slots.get("brightness")) == value
