@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import signal
-import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ import numpy as np
 import psutil
 import pytest
 from brokers import wait_until
+from recording import LOUD, RATE_HZ, Recorder
 
 from edge_runtime.errors import InputError, SinkError, SpeechError
 from edge_runtime.inference.tts import TextToSpeech
@@ -26,54 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from numpy.typing import NDArray
     from pulse import SoundServer
 
 pytest_plugins = ["pulse_fixtures"]
 needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="needs the system package espeak-ng")
 
-RATE_HZ = 16_000
-LOUD = 0.02
 TONE_HZ = 1000
-
-
-class Recorder:
-    """Hears what a speaker plays, and when."""
-
-    def __init__(self, server: SoundServer, name: str) -> None:
-        self._process = subprocess.Popen(
-            [
-                *("parec", "--device", f"{name}.monitor", "--format=float32le", f"--rate={RATE_HZ}", "--channels=1"),
-                "--latency-msec=10",
-            ],
-            stdout=subprocess.PIPE,
-            env={**os.environ, **server.environment},
-        )
-        self._blocks: list[tuple[float, NDArray[np.float32]]] = []
-        self._thread = threading.Thread(target=self._listen)
-        self._thread.start()
-        assert wait_until(lambda: len(self._blocks))
-
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        while block := self._process.stdout.read(640):
-            self._blocks.append((time.monotonic(), np.frombuffer(block, np.float32)))
-
-    @property
-    def samples(self) -> NDArray[np.float32]:
-        return np.concatenate([block for _, block in self._blocks])
-
-    @property
-    def loud(self) -> list[float]:
-        """Return the times at which something was heard."""
-        return [at for at, block in self._blocks if np.abs(block).max() > LOUD]
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._thread.join()
-        self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
 
 
 class Tones:
