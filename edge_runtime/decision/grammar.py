@@ -78,16 +78,6 @@ class WordGraph:
         """Say that a sentence may end at `node`."""
         self._accepting.add(node)
 
-    def fsg(self, name: str = "home") -> str:
-        """Return the graph in PocketSphinx's FSG format; state 0 starts, the last state accepts."""
-        states = self.states()
-        final = len(states)
-        lines = [f"FSG_BEGIN {name}", f"NUM_STATES {final + 1}", "START_STATE 0", f"FINAL_STATE {final}"]
-        for number, (accepting, words) in enumerate(states):
-            lines += [f"TRANSITION {number} {target} 1.0 {word}" for word, target in sorted(words.items())]
-            lines += [f"TRANSITION {number} {final} 1.0"] if accepting else []
-        return "\n".join([*lines, "FSG_END", ""])
-
     def states(self) -> list[tuple[bool, Words]]:
         """Return (accepting, {word: state}) of the smallest deterministic graph; the first state starts."""
         subsets: dict[frozenset[int], int | None] = {}

@@ -77,7 +77,9 @@ def test_loudness_does_not_matter(listener: SpeechToText, recorded: np.ndarray, 
 def test_an_offset_does_not_matter(models: Models, recorded: np.ndarray) -> None:
     samples = between(recorded, 0.7, 3.0)
     there, here = (models.acoustic.log_probs(samples + np.float32(offset)) for offset in (0.2, 0.0))
-    assert np.abs(np.exp(there) - np.exp(here)).max() < 0.05
+    # INT8 rounds the two a little differently; what is heard must not differ.
+    assert np.abs(np.exp(there) - np.exp(here)).mean() < 1e-3
+    assert (there.argmax(axis=1) == here.argmax(axis=1)).all()
 
 
 RANDOM = np.random.default_rng(0)
