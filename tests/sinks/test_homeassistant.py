@@ -49,6 +49,12 @@ def test_state_topics_are_those_the_events_are_published_on() -> None:
     assert topics.event_messages(Event("sound", "kitchen", 0.0, data), "box", 2e9)[1].topic in told
 
 
+def test_a_box_that_speaks_takes_notifications_and_no_other_does() -> None:
+    assert "say" not in config()["cmps"]
+    say = config(speaks=True)["cmps"]["say"]
+    assert (say["p"], say["command_topic"], say["unique_id"]) == ("notify", "edge/box/say", "edge_box_say")
+
+
 def test_a_microphone_is_an_event_whose_types_are_its_sounds() -> None:
     ear = config()["cmps"]["kitchen_sound"]
     assert (ear["p"], ear["event_types"]) == ("event", ["dog", "glass breaking"])
