@@ -19,6 +19,8 @@ HEADER_BYTES = 2**16
 DATA_BYTES = 2**18
 PAYLOAD_BYTES = 2**20
 TEXT_CHARS = 4000
+_FINISH_S = 1.0
+"""A client that was refused may take this long to stop sending."""
 _KEEPALIVE_S = (15, 5, 3)
 """Silence before TCP asks for a sign of life, time between two, and how many may stay unanswered."""
 
@@ -83,6 +85,14 @@ class Link:
     def abort(self) -> None:
         """End the connection at once; what was not sent is lost."""
         self._writer.transport.abort()
+
+    async def let_finish(self) -> None:
+        """Say that no more comes and drop what the client is still sending: a reset would take the last word away."""
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_FINISH_S):
+                self._writer.write_eof()
+                while await self._reader.read(HEADER_BYTES):
+                    pass
 
     async def close(self) -> None:
         """End the connection, giving what was sent a moment to leave."""

@@ -201,4 +201,5 @@ class _Hall:
         except OSError:
             link.abort()
             return
+        await link.let_finish()
         await link.close()
