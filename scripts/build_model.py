@@ -16,14 +16,13 @@ if TYPE_CHECKING:
 
 STAGES = (
     *("lexicon", "speak", "listen", "train", "train_sounds", "distil", "export", "quantize"),
-    *("calibrate", "calibrate_ears", "calibrate_sounds", "evaluate", "evaluate_ears", "bundle"),
+    *("calibrate", "calibrate_ears", "calibrate_sounds", "evaluate", "bundle"),
 )
 NEEDED = {
     "lexicon": "lexicon",
     "speak": "spoken",
     "listen": "phones",
     "calibrate_ears": "trials",
-    "evaluate_ears": "trials",
     "train_sounds": "sounds",
     "calibrate_sounds": "sounds",
 }
@@ -31,7 +30,6 @@ NEEDED = {
 PARTS = {
     "calibrate_ears": ("calibrate", "stage.ears"),
     "calibrate_sounds": ("calibrate", "stage.sounds"),
-    "evaluate_ears": ("evaluate", "stage.ears"),
 }
 """Stages that leave their record in the folder of another, and what it is called there."""
 WIDTH = 110

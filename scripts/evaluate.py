@@ -103,6 +103,10 @@ def main() -> None:
         bar = scoring.verdict(row["bar"], reached=row["reached"], least=False)
         print(f"{'size_' + row['name']:24} {row['mb']:7.2f}  {'MB':15} {bar}")
     print(json.dumps({"rows": found["rows"], "sizes": found["sizes"]}))
+    if "trials" in workshop.settings:
+        from scripts import evaluate_ears  # noqa: PLC0415 - it shows its rows as this does
+
+        evaluate_ears.run(workshop)
 
 
 if __name__ == "__main__":

@@ -34,9 +34,8 @@ def evaluate(workshop: Workshop) -> dict[str, Any]:
     return {"rows": [scoring.answered(row) for row in progress(rows, "intervals")]}
 
 
-def main() -> None:
-    """Measure the ears of a recipe as they are built."""
-    workshop = Workshop.from_arguments(__doc__)
+def run(workshop: Workshop) -> None:
+    """Measure the ears of a recipe as they are built; print the rows as a table and as JSON."""
     inputs = {f"{stage}/{file}": workshop.output(stage, file) for stage, file in PARTS.values()}
     inputs |= {"export/phones.onnx": workshop.output("export", "phones.onnx")}
     inputs |= {"calibrate/ears.json": workshop.output("calibrate", "ears.json")}
@@ -52,7 +51,3 @@ def main() -> None:
             stage.numbers |= {row["name"]: row["int8"] for row in found["rows"]}
     print(table(found["rows"]))
     print(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main()

@@ -16,7 +16,7 @@ from scripts.stage import Workshop
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EARS = ("lexicon", "speak", "listen", "train_sounds", "calibrate_ears", "calibrate_sounds", "evaluate_ears")
+EARS = ("lexicon", "speak", "listen", "train_sounds", "calibrate_ears", "calibrate_sounds")
 # A stage that leaves a record, or waits until it is told to stop, or fails: as its recipe says.
 SCRIPT = """
 import signal, sys, time
@@ -86,7 +86,7 @@ def test_a_table_says_what_ran_what_was_fresh_and_what_came_out(build: Callable[
         pytest.param(("lexicon", "spoken"), ("lexicon", "speak"), id="some"),
         pytest.param(
             ("lexicon", "spoken", "phones", "trials"),
-            ("lexicon", "speak", "listen", "calibrate_ears", "evaluate_ears"),
+            ("lexicon", "speak", "listen", "calibrate_ears"),
             id="all of those for speech",
         ),
         pytest.param(("sounds",), ("train_sounds", "calibrate_sounds"), id="those for sounds"),
