@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ _UNITS = [
 _TENS = ["zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _SYMBOLS = {"%": "percent", "°": "degrees", "&": "and", "+": "plus"}
 _FRACTIONS = {"½": "half", "1/2": "half", "1/4": "quarter", "3/4": "three quarters"}
+_MIXED = re.compile(r"(?!\d+(st|nd|rd|th)$)([a-z]+\d{1,4}[a-z]*|\d{1,4}[a-z]+)")
+_PARTS = re.compile(r"\d+|[a-z]+")
 _CURLY_APOSTROPHE = "\u2019"
 _PUNCTUATION = '.,;:!?"()…'
 
@@ -40,9 +43,11 @@ def number_words(number: float) -> str:
 
 
 def spoken(word: str) -> str:
-    """Return how a written word is said: "75" as "seventy five", "1/2" as "half", others as they are."""
+    """Return how a written word is said: "75" as "seventy five", "1/2" as "half", "3d" as "three d", or as it is."""
     if word.isdecimal() and len(word) < 8:
         return number_words(int(word))
+    if _MIXED.fullmatch(word):
+        return " ".join(spoken(part) for part in _PARTS.findall(word))
     return _FRACTIONS.get(word, word)
 
 

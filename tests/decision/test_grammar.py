@@ -99,6 +99,9 @@ def test_numbers(number: float, words: str) -> None:
     assert number_words(number) == words
 
 
-@pytest.mark.parametrize(("written", "words"), [("75", "seventy five"), ("1/2", "half"), ("lamp", "lamp")])
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [("75", "seventy five"), ("1/2", "half"), ("3d", "three d"), ("mp3", "mp three"), ("1st", "1st"), ("lamp", "lamp")],
+)
 def test_how_a_word_is_said(written: str, words: str) -> None:
     assert spoken(written) == words
