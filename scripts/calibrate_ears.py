@@ -41,6 +41,8 @@ def calibrate(stage: Stage) -> dict[str, Any]:
     # Those held out are the exam's.
     people = [one for one in recordings if not one.held_out and one.text is not None]
     drawn = [people[int(number)] for number in rng.choice(len(people), settings["people"], replace=False)]
+    # Whole sentences of people are rare: all of them.
+    drawn += [one for one in people if one.name.startswith("prompts/") and not any(one is other for other in drawn)]
     with tempfile.TemporaryDirectory() as scratch:
         manifest = candidate(workshop, "quantize", {}, Path(scratch), EARS)
         learned = confidence.learn(manifest, drawn, said[: settings["voices"]])

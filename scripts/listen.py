@@ -12,6 +12,7 @@ import torch
 
 from models.omni_nano import drawing, ears, encoder, phones, utterances
 from models.omni_nano.drawing import prefetched, seeded
+from models.omni_nano.utterances import KEYWORDS
 from scripts.checkpoints import Checkpoints
 from scripts.stage import Stage, Workshop, progress, save_checkpoint
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from models.omni_nano.utterances import Utterance
-
-KEYWORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 
 
 def numbered(texts: set[str], lexicon: Mapping[str, Sequence[tuple[str, ...]]]) -> dict[str, list[int]]:

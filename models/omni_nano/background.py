@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_runtime.bundles.manifest import Manifest
-from edge_runtime.bundles.parts import PhonesPart
-from edge_runtime.inference.acoustic import AcousticModel
 from edge_runtime.inference.background import pack
-from edge_runtime.inference.lexicon import Lexicon
 from edge_runtime.inference.spotter import LEAST_PHONES
 from edge_runtime.inference.spotting import Keyword, spoken_forms
-from models.omni_nano import utterances
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from edge_runtime.inference.acoustic import AcousticModel
+    from edge_runtime.inference.lexicon import Lexicon
     from models.omni_nano.utterances import Utterance
 
 CLIPS = 600
@@ -80,27 +76,3 @@ def write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     np.savez_compressed(path, allow_pickle=False, **arrays)
     if path.stat().st_size > MOST_BYTES:
         raise ValueError(f"{path} has {path.stat().st_size} bytes, more than {MOST_BYTES}; take fewer clips")
-
-
-def main() -> None:
-    """Make the file from the recordings at hand, and from spoken sentences where files of them are given."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, required=True, help="folder with the acoustic model's manifest.json")
-    parser.add_argument("--audio", type=Path, required=True, help="folder with the training data's sound archives")
-    parser.add_argument("--spoken", type=Path, nargs="*", default=[], help="files of spoken sentences")
-    parser.add_argument("--out", type=Path, required=True, help="the .npz file")
-    parser.add_argument("--clips", type=int, default=CLIPS)
-    asked = parser.parse_args()
-    manifest = Manifest.load(asked.bundle)
-    acoustic = AcousticModel(manifest, threads=1)
-    lexicon = Lexicon.load(manifest.path(manifest.part(PhonesPart).lexicon))
-    said = [one for path in asked.spoken for one in utterances.load(path)]
-    picked = chosen([*utterances.recordings(asked.audio), *said], asked.clips)
-    arrays = make(acoustic, lexicon, picked)
-    write(asked.out, arrays)
-    hours = float(arrays["seconds"].sum()) / 3600
-    print(f"{len(picked)} clips, {hours:.2f} hours, {asked.out.stat().st_size} bytes, {len(arrays['said'])} words said")
-
-
-if __name__ == "__main__":
-    main()

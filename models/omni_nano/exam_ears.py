@@ -20,7 +20,8 @@ from edge_runtime.inference.spelling import Spelling
 from edge_runtime.inference.spotter import Spotter
 from models.omni_nano import scoring, utterances
 from models.omni_nano.scoring import Row
-from models.omni_nano.trials import KEYWORDS, grammars
+from models.omni_nano.trials import grammars
+from models.omni_nano.utterances import KEYWORDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -150,7 +150,7 @@ def greedy(log_probs: Tensor) -> list[int]:
     return [now for before, now in zip([0, *best], best, strict=False) if now not in {0, before}]
 
 
-def distance(said: Sequence[int], wanted: Sequence[int]) -> int:
+def distance(said: Sequence[object], wanted: Sequence[object]) -> int:
     """Return how many phones are to be put in, left out or changed (Levenshtein)."""
     row = list(range(len(wanted) + 1))
     for number, one in enumerate(said, 1):

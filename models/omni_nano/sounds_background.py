@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_runtime.bundles.manifest import Manifest
-from edge_runtime.bundles.parts import AudioPart
-from edge_runtime.inference.session import OnnxSession
 from edge_runtime.inference.taught_sounds import pack_sounds, sound_vectors
 from models.omni_nano import sounds_data
 from models.omni_nano.sounds_making import MAKERS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
+
+    from edge_runtime.bundles.parts import AudioPart
+    from edge_runtime.inference.session import OnnxSession
 
 VECTORS = 800
 _EACH_MADE = 6
@@ -32,21 +32,3 @@ def make(session: OnnxSession, part: AudioPart, data: Path, seed: int = 0) -> di
     few = [row[dice.permutation(len(row))[:_EACH_SOUND]] for row in rows if len(row)]
     vectors = np.concatenate(few)
     return pack_sounds(vectors[dice.permutation(len(vectors))[:VECTORS]])
-
-
-def main() -> None:
-    """Make the file for the sound model of a bundle."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, required=True, help="folder with the sound model's manifest.json")
-    parser.add_argument("--data", type=Path, required=True, help="folder of the training data")
-    parser.add_argument("--out", type=Path, required=True, help="the .npz file")
-    asked = parser.parse_args()
-    manifest = Manifest.load(asked.bundle)
-    part = manifest.part(AudioPart)
-    arrays = make(OnnxSession(manifest.path(part.file), threads=1), part, asked.data)
-    np.savez_compressed(asked.out, allow_pickle=False, **arrays)
-    print(f"{len(arrays['vectors'])} vectors, {asked.out.stat().st_size} bytes")
-
-
-if __name__ == "__main__":
-    main()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import lzma
-import random
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,10 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edge_runtime.inference.spelling import MEMORY, SIDE, Spelling, windows
+from edge_runtime.inference.spelling import MEMORY, SIDE, windows
+from models.omni_nano.phones import distance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 HIDDEN = (256, 192)
 SYMBOLS = 28
@@ -153,39 +152,7 @@ def _rounded(weights: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.nd
     return np.rint(weights / scale).astype(np.int8), scale
 
 
-def distance(said: Sequence[str], right: Sequence[str]) -> int:
-    """Return how many phones must be put in, taken out or changed to make `said` right."""
-    row = list(range(len(right) + 1))
-    for at, phone in enumerate(said, 1):
-        previous, row[0] = row[0], at
-        for other, wanted in enumerate(right, 1):
-            previous, row[other] = row[other], min(row[other] + 1, row[other - 1] + 1, previous + (phone != wanted))
-    return row[-1]
-
-
 def measure(say: Any, hidden: Pairs) -> tuple[float, float]:
     """Return the share of wrong phones and of wrong words of `say` on `hidden`."""
     wrong = [distance(say(word), phones) for word, phones in hidden]
     return sum(wrong) / sum(len(phones) for _, phones in hidden), sum(map(bool, wrong)) / len(hidden)
-
-
-def main() -> None:
-    """Hide words, teach the rest, write the network and print how it does on the hidden ones."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("lexicon", type=Path)
-    parser.add_argument("path", type=Path)
-    parser.add_argument("--epochs", type=int, default=14)
-    parser.add_argument("--hide", type=int, default=2000)
-    options = parser.parse_args()
-    torch.manual_seed(1)
-    pairs = words(options.lexicon)
-    random.Random(1).shuffle(pairs)  # noqa: S311 - which words are hidden is no secret
-    hidden, taught = pairs[: options.hide], pairs[options.hide :]
-    sounds, network = train(align(taught), options.epochs)
-    write(options.path, sounds, network)
-    phones, wrong = measure(Spelling(options.path).pronounce, hidden)
-    print(f"hidden words: {phones:.1%} of phones wrong, {wrong:.1%} of words wrong")
-
-
-if __name__ == "__main__":
-    main()

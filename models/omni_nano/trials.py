@@ -12,7 +12,7 @@ from edge_runtime import sentences
 from edge_runtime.config import VoiceSettings
 from edge_runtime.decision.intents import IntentMatcher, speech_grammar
 from models.omni_nano import spoken, utterances, voices
-from models.omni_nano.utterances import Utterance
+from models.omni_nano.utterances import KEYWORDS, Utterance
 from models.omni_nano.voices import Voice
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from edge_runtime.decision.intents import Match
     from edge_runtime.sentences import Source
 
-KEYWORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 EACH = 300
 """So many sentences of each grammar are spoken, and as many others."""
 _UNHEARD = (Voice("rhvoice", "lyubov", 1.0, 1.0), Voice("festival", "don_diphone", 1.0, 1.0))

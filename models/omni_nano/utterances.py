@@ -50,6 +50,9 @@ PHONES = (
 )
 """ARPAbet without stress; CTC's blank is channel 0, the first of these channel 1."""
 
+KEYWORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+"""The ten words of the keyword recordings."""
+
 HOP = 384
 """Samples from one frame of the acoustic model to the next."""
 

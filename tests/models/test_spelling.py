@@ -7,7 +7,8 @@ import pytest
 pytest.importorskip("torch", reason="the extra [build] is not installed")
 
 from edge_runtime.inference.spelling import Spelling
-from models.omni_nano.spelling import align, distance, measure, train, write
+from models.omni_nano.phones import distance
+from models.omni_nano.spelling import align, measure, train, write
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,8 +5,8 @@ import pytest
 
 from edge_runtime.decision.intents import IntentMatcher, speech_grammar
 from models.omni_nano import trials, voices
-from models.omni_nano.trials import KEYWORDS, Trial
-from models.omni_nano.utterances import Utterance
+from models.omni_nano.trials import Trial
+from models.omni_nano.utterances import KEYWORDS, Utterance
 
 SILENT = np.zeros(160, np.int16)
 
