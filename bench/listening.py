@@ -153,9 +153,9 @@ def meaning(item: Event | Question) -> str:
 
 def measured(clips: Sequence[Clip], sources: Sequence[Source], models: Models) -> dict[str, dict[str, float]]:
     """Return for each kind of clip how late its events were, and how often an early one was another than a late one."""
-    matcher, graph = IntentMatcher(sources), speech_grammar(sources)
-    understanding = Understanding(recogniser(models, graph, matcher.match), matcher, VoiceSettings().min_confidence)
-    outlook = Continuations(graph.states(), matcher.match).outlook
+    matcher, states = IntentMatcher(sources), speech_grammar(sources).states()
+    understanding = Understanding(recogniser(models, states, matcher.match), matcher, VoiceSettings().min_confidence)
+    outlook = Continuations(states, matcher.match).outlook
     rows: dict[str, list[tuple[Clip, list[Told], list[Told]]]] = {}
     for clip in clips:
         early, late = (

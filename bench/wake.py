@@ -20,7 +20,6 @@ from edge_runtime.bundles.parts import PhonesPart
 from edge_runtime.inference.acoustic import AcousticModel
 from edge_runtime.inference.background import read_background
 from edge_runtime.inference.lexicon import Lexicon
-from edge_runtime.inference.spelling import Spelling
 from edge_runtime.inference.spotter import Spotter
 from edge_runtime.inference.vad import VoiceActivity
 from edge_runtime.inference.wake import WakeWord
@@ -125,8 +124,7 @@ def main() -> None:
     manifest = Manifest.load(chosen.bundle)
     part = manifest.part(PhonesPart)
     acoustic = AcousticModel(manifest)
-    spelling = Spelling(manifest.path(part.spelling)).pronounce if part.spelling else None
-    lexicon = Lexicon.load(manifest.path(part.lexicon), spelling)
+    lexicon = Lexicon.of(manifest)
     background = read_background(manifest.path(part.background)) if part.background else None
     by_text: dict[str, list[Samples]] = defaultdict(list)
     for text, samples in recordings(chosen.audio):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from edge_runtime.bundles.manifest import Manifest, default_bundle
-from edge_runtime.bundles.parts import AudioPart, DetectorPart, ImagePart, PhonesPart
+from edge_runtime.bundles.parts import AudioPart, DetectorPart, ImagePart
 from edge_runtime.decision.confidence import ConfidenceGate
 from edge_runtime.decision.scene import Scene
 from edge_runtime.errors import ConfigError
@@ -20,7 +20,6 @@ from edge_runtime.inference.embedder import Embedder
 from edge_runtime.inference.lexicon import Lexicon
 from edge_runtime.inference.session import OnnxSession
 from edge_runtime.inference.sounds import SoundStream, SoundTagger
-from edge_runtime.inference.spelling import Spelling
 from edge_runtime.pipelines.answering import Answerer
 from edge_runtime.pipelines.sound import SoundPipeline
 from edge_runtime.types import Frame, Observation
@@ -135,9 +134,7 @@ class Models:
     @cached_property
     def lexicon(self) -> Lexicon:
         """Says words."""
-        part = self.ears.part(PhonesPart)
-        spelling = Spelling(self.ears.path(part.spelling)).pronounce if part.spelling else None
-        return Lexicon.load(self.ears.path(part.lexicon), spelling)
+        return Lexicon.of(self.ears)
 
     def scene_of(self, frame: Frame) -> Scene:
         """Return a scene that holds one picture alone."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.assembly import Models
     from edge_runtime.config import Settings
-    from edge_runtime.decision.grammar import WordGraph
+    from edge_runtime.inference.graphs import States
     from edge_runtime.pipelines.understanding import Recogniser
     from edge_runtime.pipelines.voice import VoicePipeline
     from edge_runtime.sentences import Source
@@ -35,10 +35,10 @@ def make_voice(settings: Settings, models: Models, questions: Source | None) -> 
     if settings.speech.enabled:
         home.append(stop_sentences(settings.speech.stop_words))
     matcher = IntentMatcher(home)
-    graph = speech_grammar([*home, questions] if questions else home)
-    continuations = Continuations(graph.states(), matcher.match)
+    states = speech_grammar([*home, questions] if questions else home).states()
+    continuations = Continuations(states, matcher.match)
     listening = Listening(settings, models)
-    by_sentences = Understanding(recogniser(models, graph, matcher.match), matcher, voice.min_confidence)
+    by_sentences = Understanding(recogniser(models, states, matcher.match), matcher, voice.min_confidence)
     understanding = listening.understanding(by_sentences)
     spotter = listening.wake_words(voice.wake_words) if voice.wake_words else None
 
@@ -55,12 +55,12 @@ def make_voice(settings: Settings, models: Models, questions: Source | None) -> 
     return make
 
 
-def recogniser(models: Models, graph: WordGraph, match: Callable[[str], object]) -> Recogniser:
-    """Return what hears the sentences of `graph` with the acoustic model."""
+def recogniser(models: Models, states: States, match: Callable[[str], object]) -> Recogniser:
+    """Return what hears the sentences that are the states of a graph of words, with the acoustic model."""
     from edge_runtime.decision.grammar import spoken  # noqa: PLC0415
     from edge_runtime.inference.asr import SpeechToText  # noqa: PLC0415
 
     part = models.ears.part(PhonesPart)
     return SpeechToText(
-        models.acoustic, part, models.lexicon, graph.states(), spoken=spoken, meaning=lambda text: match(text) or text
+        models.acoustic, part, models.lexicon, states, spoken=spoken, meaning=lambda text: match(text) or text
     )

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import io
 import json
 import shutil
-import sys
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -11,7 +9,6 @@ import numpy as np
 import pytest
 from openai_server import KEY, serving
 
-from edge_runtime import cli
 from edge_runtime.bundles.manifest import default_bundle
 
 if TYPE_CHECKING:
@@ -20,20 +17,15 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Any]:
+def run(
+    monkeypatch: pytest.MonkeyPatch, command_line: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> Callable[..., Any]:
     """Run the command line in a folder of its own; returns exit status, JSON lines of stdout, and stderr."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("EDGE_CLOUD_API_KEY", raising=False)
 
     def call(*arguments: str, stdin: str = "") -> tuple[int, list[dict[str, Any]], str]:
-        monkeypatch.setattr(sys, "argv", ["edge-runtime", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            status = int(stop.code or 0)
-        out, err = capsys.readouterr()
+        status, out, err = command_line(*arguments, stdin=stdin)
         lines = [json.loads(line) for line in out.splitlines()] if "--json" in arguments else []
         return status, lines, err
 

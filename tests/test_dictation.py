@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from importlib.util import find_spec
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from remembering import Memory
 
 from edge_runtime import cli
 from edge_runtime.config import Settings, VoiceSettings
@@ -24,7 +24,7 @@ from edge_runtime.sinks.fanout import FanOut
 from edge_runtime.types import Answer, AudioChunk, Event, Origin, Question
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 TINY = Path(__file__).parent / "inference" / "tiny_whisper"
 COMMANDS = Path(cli.__file__).parent / "demo" / "commands.wav"
@@ -74,29 +74,21 @@ def test_the_settings_name_the_folder_beside_them(tmp_path: Path) -> None:
         Settings.load(tmp_path / "s.yaml")
 
 
-def called(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[Any, str]:
-    monkeypatch.setattr(sys, "argv", ["edge-runtime", "transcribe", str(COMMANDS), *arguments, "--json"])
-    status = 0
-    try:
-        cli.main()
-    except SystemExit as stop:
-        status = int(stop.code or 0)
-    out, err = capsys.readouterr()
+def called(command_line: Callable[..., tuple[int, str, str]], *arguments: str) -> tuple[Any, str]:
+    status, out, err = command_line("transcribe", str(COMMANDS), *arguments, "--json")
     assert status == (ExitStatus.OK if out else ExitStatus.BAD_INPUT)
     return (json.loads(out) if out else None), err
 
 
-def test_transcribe_writes_down_a_file(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    record, _ = called(monkeypatch, capsys, "--bundle", str(TINY))
+def test_transcribe_writes_down_a_file(command_line: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    record, _ = called(command_line, "--bundle", str(TINY))
     assert record["path"] == str(COMMANDS)
     assert len(record["text"]) > 100
-    german, _ = called(monkeypatch, capsys, "--bundle", str(TINY), "--language", "de", "--task", "translate")
+    german, _ = called(command_line, "--bundle", str(TINY), "--language", "de", "--task", "translate")
     assert german["text"] != record["text"]
     settings = tmp_path / "s.yaml"
     settings.write_text(f"voice: {{dictation: {{backend: bundle, folder: {TINY}}}}}")
-    assert called(monkeypatch, capsys, "--config", str(settings))[0] == record
+    assert called(command_line, "--config", str(settings))[0] == record
 
 
 @pytest.mark.parametrize(
@@ -110,9 +102,9 @@ def test_transcribe_writes_down_a_file(
     ],
 )
 def test_transcribe_says_what_is_wrong(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+    command_line: Callable[..., tuple[int, str, str]], arguments: list[str], said: str
 ) -> None:
-    record, err = called(monkeypatch, capsys, *arguments)
+    record, err = called(command_line, *arguments)
     assert record is None
     assert said in err
     assert err.count("\n") == 1
@@ -130,21 +122,6 @@ def test_the_doctor_looks_at_dictation(folder: Path, status: str, detail: str) -
     (finding,) = (finding for finding in examine(settings) if finding["check"] == "dictation")
     assert finding["status"] == status
     assert detail in finding["detail"]
-
-
-class Memory:
-    """A sink that remembers."""
-
-    name = "memory"
-    durable = True
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def publish(self, event: Event) -> None:
-        self.events.append(event)
-
-    def close(self, timeout_s: float) -> None: ...
 
 
 class Echo:

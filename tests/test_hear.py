@@ -1,17 +1,15 @@
 from __future__ import annotations
 
-import io
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import pytest
 import soundfile
+from remembering import Memory
 from tiny_ears import HIGH_HZ, LOW_HZ, bundle_with_ears, silence, tone
 
-from edge_runtime import cli
 from edge_runtime.app import App
 from edge_runtime.bundles.manifest import Manifest, default_bundle
 from edge_runtime.config import Settings
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from edge_runtime.types import Event
 
 RATE = 16_000
 
@@ -49,19 +46,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+def run(
+    world: Path, monkeypatch: pytest.MonkeyPatch, command_line: Callable[..., tuple[int, str, str]]
+) -> Callable[..., Any]:
     """Run a verb on the bundle with ears; returns exit status, JSON lines, stdout and stderr."""
     monkeypatch.chdir(world)
 
     def call(verb: str, *arguments: str, stdin: str = "") -> tuple[int, list[dict[str, Any]], str, str]:
-        monkeypatch.setattr(sys, "argv", ["edge-runtime", verb, "--bundle", "bundle", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            status = int(stop.code or 0)
-        out, err = capsys.readouterr()
+        status, out, err = command_line(verb, "--bundle", "bundle", *arguments, stdin=stdin)
         return status, [json.loads(line) for line in out.splitlines()] if "--json" in arguments else [], out, err
 
     return call
@@ -156,21 +148,6 @@ def test_classify_says_what_is_wrong_with_a_file_that_is_neither(run: Any) -> No
     assert "text.wav: neither a picture nor a sound" in bad["error"]
     assert "label" in good
     assert said.count("\n") == 1
-
-
-class Memory:
-    """A sink that remembers."""
-
-    name = "memory"
-    durable = True
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def publish(self, event: Event) -> None:
-        self.events.append(event)
-
-    def close(self, timeout_s: float) -> None: ...
 
 
 def settings(world: Path, folder: Path, **sounds: object) -> Settings:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from remembering import Memory
 
 from edge_runtime import house as house_module
 from edge_runtime.errors import EdgeError
@@ -18,21 +19,6 @@ from edge_runtime.types import Answer, AudioChunk, Event, Origin, Question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-class Memory:
-    """A sink that remembers."""
-
-    name = "memory"
-    durable = True
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def publish(self, event: Event) -> None:
-        self.events.append(event)
-
-    def close(self, timeout_s: float) -> None: ...
 
 
 class Slow:

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import io
 import json
 import logging
 import shutil
 import signal
-import sys
 import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
@@ -18,7 +16,6 @@ from brokers import Listener, Mosquitto, wait_until
 from recording import LOUD, Recorder
 from running import Running
 
-from edge_runtime import cli
 from edge_runtime.decision.barge_in import BargeIn
 from edge_runtime.errors import ConfigError, InputError
 from edge_runtime.house import House
@@ -42,22 +39,12 @@ needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="nee
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Any]:
+def run(
+    monkeypatch: pytest.MonkeyPatch, command_line: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> Callable[..., Any]:
     """Run the command line in a folder of its own; returns exit status, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["edge-runtime", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            status = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return call
+    return command_line
 
 
 @pytest.fixture

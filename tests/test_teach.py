@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +10,6 @@ import soundfile
 from painted import PHONES, PaintedModel, PaintedWords, say
 from tiny_ears import LOW_HZ, bundle_with_ears, silence, tone
 
-from edge_runtime import cli
 from edge_runtime.config import Settings
 from edge_runtime.errors import InputError
 from edge_runtime.listening import Listening
@@ -125,7 +123,7 @@ def test_attention_follows_the_settings(tmp_path: Path) -> None:
 
 @pytest.fixture
 def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, command_line: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> Callable[..., tuple[int, list[dict[str, Any]], str]]:
     """Run a verb with a sound model that knows two tones; returns exit status, JSON lines and stderr."""
     bundle_with_ears(tmp_path / "bundle")
@@ -133,13 +131,7 @@ def run(
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str) -> tuple[int, list[dict[str, Any]], str]:
-        monkeypatch.setattr(sys, "argv", ["edge-runtime", *arguments, "--config", "box.yaml", "--json"])
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            status = int(stop.code or 0)
-        out, err = capsys.readouterr()
+        status, out, err = command_line(*arguments, "--config", "box.yaml", "--json")
         return status, [json.loads(line) for line in out.splitlines()], err
 
     return call

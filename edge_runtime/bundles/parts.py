@@ -85,6 +85,12 @@ class TextPart(Part):
     lowercase: bool = False
 
 
+def _each_has_one(labels: tuple[str, ...], thresholds: dict[str, float]) -> None:
+    without = [label for label in labels if label not in thresholds]
+    if without:
+        raise ValueError(f"label {without[0]!r} has no threshold")
+
+
 class DetectorPart(Part):
     """What the detector knows: labels in channel order, the rest by label.
 
@@ -108,9 +114,7 @@ class DetectorPart(Part):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        without = [label for label in self.labels if label not in self.thresholds]
-        if without:
-            raise ValueError(f"label {without[0]!r} has no threshold")
+        _each_has_one(self.labels, self.thresholds)
         return self
 
 
@@ -211,9 +215,7 @@ class AudioPart(Part):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        without = [label for label in self.labels if label not in self.thresholds]
-        if without:
-            raise ValueError(f"label {without[0]!r} has no threshold")
+        _each_has_one(self.labels, self.thresholds)
         return self
 
 

@@ -6,11 +6,15 @@ import itertools
 import lzma
 from typing import TYPE_CHECKING, Self
 
+from edge_runtime.bundles.parts import PhonesPart
 from edge_runtime.errors import BundleError
+from edge_runtime.inference.spelling import Spelling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from edge_runtime.bundles.manifest import Manifest
 
 Phones = tuple[str, ...]
 """ARPAbet without stress."""
@@ -64,6 +68,17 @@ class Lexicon:
             word, *phones = line.split()
             listed[word] = (*listed.get(word, ()), tuple(phones))
         return cls(listed, others, spell)
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Self:
+        """Return a bundle's lexicon, with its network for the words that are not in the list.
+
+        Raises:
+            BundleError: the bundle has no acoustic model, or a file is missing or is no such file.
+        """
+        part = manifest.part(PhonesPart)
+        spell = Spelling(manifest.path(part.spelling)).pronounce if part.spelling else None
+        return cls.load(manifest.path(part.lexicon), spell)
 
     @property
     def common(self) -> Mapping[str, tuple[Phones, ...]]:

@@ -15,8 +15,8 @@ from edge_runtime.inference.acoustic import AcousticModel
 from edge_runtime.inference.asr import SpeechToText
 from edge_runtime.inference.evidence import probability
 from edge_runtime.inference.lexicon import Lexicon
-from edge_runtime.inference.spelling import Spelling
 from edge_runtime.sentences import home
+from models.omni_nano.ears import trimmed
 from models.omni_nano.utterances import KEYWORDS
 
 if TYPE_CHECKING:
@@ -154,7 +154,8 @@ def heard_clips(
     for _ in range(len(known) // 2):
         chosen = [words[int(at)] for at in rng.integers(len(words), size=rng.integers(2, 5))]
         pauses = [np.zeros(int(rng.uniform(0, SILENCE) * 16000), np.int16) for _ in chosen]
-        parts = [part for one, pause in zip(chosen, pauses, strict=True) for part in (_trimmed(one.samples), pause)]
+        loud = [trimmed(one.samples, share=0.15, around=8) for one in chosen]
+        parts = [part for pair in zip(loud, pauses, strict=True) for part in pair]
         clips.append((" ".join(str(one.text) for one in chosen), np.concatenate(parts)))
     return [
         (text, acoustic.log_probs(_sound(samples, rng, noisy=number % 3 == 2)))
@@ -174,20 +175,10 @@ def _sound(samples: Samples, rng: np.random.Generator, *, noisy: bool) -> Floats
     return sound
 
 
-def _trimmed(samples: Samples) -> Samples:
-    """Return the loud part with a tenth of a second around it."""
-    frames = len(samples) // 160
-    level = np.square(samples[: frames * 160].astype(np.float32)).reshape(frames, 160).mean(axis=1)
-    level = np.convolve(np.sqrt(level), np.full(5, 0.2), "same")
-    loud = np.flatnonzero(level > 0.15 * level.max())
-    return samples[max(0, (loud[0] - 8) * 160) : (loud[-1] + 9) * 160]
-
-
 def learn(manifest: Manifest, people: Sequence[Utterance], voices: Sequence[Utterance]) -> dict[str, object]:
     """Return the best `blank` and `confidence` for a bundle's acoustic model, with what they reach."""
     part = manifest.part(PhonesPart)
-    spelling = Spelling(manifest.path(part.spelling)).pronounce if part.spelling else None
-    lexicon = Lexicon.load(manifest.path(part.lexicon), spelling)
+    lexicon = Lexicon.of(manifest)
     acoustic = AcousticModel(manifest)
     clips = heard_clips(acoustic, people, voices)
     vocabulary = sorted({word for text, _ in clips for word in text.split()})

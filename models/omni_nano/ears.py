@@ -200,17 +200,17 @@ class Curriculum:
                 return said, wanted
 
 
-def trimmed(samples: Floats) -> Floats:
-    """Return the loud part with a tenth of a second around it."""
+def trimmed(samples: NDArray[Any], share: float = 0.12, around: int = 10) -> NDArray[Any]:
+    """Return the part above a share of the loudest level, with so many hundredths of a second around it."""
     frames = len(samples) // 160
     if frames < 10:
         return samples
-    level = np.sqrt(np.square(samples[: frames * 160]).reshape(frames, 160).mean(1))
+    level = np.sqrt(np.square(samples[: frames * 160].astype(np.float32)).reshape(frames, 160).mean(1))
     level = np.convolve(level, np.full(5, 0.2), "same")
-    loud = np.flatnonzero(level > 0.12 * level.max())
+    loud = np.flatnonzero(level > share * level.max())
     if not loud.size:
         return samples
-    return samples[max(0, (loud[0] - 10) * 160) : (loud[-1] + 11) * 160]
+    return samples[max(0, (loud[0] - around) * 160) : (loud[-1] + around + 1) * 160]
 
 
 def sounds(audio: Path) -> list[NDArray[np.int16]]:

@@ -16,7 +16,6 @@ from edge_runtime.inference.acoustic import AcousticModel
 from edge_runtime.inference.asr import SpeechToText
 from edge_runtime.inference.background import read_background
 from edge_runtime.inference.lexicon import Lexicon
-from edge_runtime.inference.spelling import Spelling
 from edge_runtime.inference.spotter import Spotter
 from models.omni_nano import scoring, utterances
 from models.omni_nano.scoring import Row
@@ -51,8 +50,7 @@ class Ears:
     def __init__(self, manifest: Manifest) -> None:
         part = manifest.part(PhonesPart)
         self.acoustic = AcousticModel(manifest)
-        spelling = Spelling(manifest.path(part.spelling)).pronounce if part.spelling else None
-        self.lexicon = Lexicon.load(manifest.path(part.lexicon), spelling)
+        self.lexicon = Lexicon.of(manifest)
         self.background = read_background(manifest.path(part.background)) if part.background else None
         sources = grammars()
         self._matchers = {name: IntentMatcher(own) for name, own in sources.items()}

@@ -45,7 +45,7 @@ def chunks(samples: np.ndarray) -> Iterator[AudioChunk]:
 
 @pytest.fixture(scope="module")
 def stt() -> Recogniser:
-    return recogniser(Models(), speech_grammar([*HOME, QUESTIONS]), IntentMatcher(HOME).match)
+    return recogniser(Models(), speech_grammar([*HOME, QUESTIONS]).states(), IntentMatcher(HOME).match)
 
 
 @pytest.fixture
