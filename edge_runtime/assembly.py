@@ -181,10 +181,7 @@ def make_sounds(settings: Settings, models: Models) -> tuple[Callable[[], SoundP
         return None
     from edge_runtime.listening import Listening  # noqa: PLC0415 - it builds on what is here
 
-    listening = Listening(settings, models)
-    if listening.sound_models.manifest.audio is None:
-        return None
-    tagger = listening.tagger(sounds.labels, sounds.min_score)
+    tagger = Listening(settings, models).tagger(sounds.labels, sounds.min_score)
     make = partial(SoundPipeline, partial(SoundStream, tagger), tagger.thresholds, sounds.cooldown_s)
     return make, tagger.labels
 

@@ -134,9 +134,9 @@ class Doors:
         return IntentMatcher(home).match
 
     def _spotters(self, models: Models) -> Callable[[Sequence[str]], Spotter] | None:
-        voice, phones = self._settings.voice, models.ears.phones
-        if not voice.wake_words or phones is None:
-            log.info("wyoming: wake words are not offered; the settings name none, or the bundle cannot hear them")
+        voice = self._settings.voice
+        if not voice.wake_words:
+            log.info("wyoming: wake words are not offered; the settings name none")
             return None
         from edge_runtime.inference.wake import WakeWord  # noqa: PLC0415
         from edge_runtime.listening import Listening  # noqa: PLC0415
