@@ -11,7 +11,7 @@ from remembering import Memory
 from tiny_ears import HIGH_HZ, LOW_HZ, bundle_with_ears, silence, tone
 
 from edge_runtime.app import App
-from edge_runtime.bundles.manifest import Manifest, default_bundle
+from edge_runtime.bundles.manifest import default_bundle
 from edge_runtime.config import Settings
 from edge_runtime.errors import ConfigError
 from edge_runtime.runtime import ExitStatus
@@ -187,7 +187,6 @@ def test_a_sound_the_model_does_not_know_is_found_in_the_settings(world: Path, t
         App(settings(world, tmp_path, labels=["low tonne"]), once=True)
 
 
-@pytest.mark.skipif(Manifest.load(default_bundle()).audio is None, reason="omni-nano as shipped has no sound model yet")
 def test_omni_nano_hears_no_alarm_in_noise(run: Any, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).normal(0, 0.05, 5 * RATE).astype(np.float32)
     soundfile.write(tmp_path / "noise.wav", noise, RATE)

@@ -41,6 +41,7 @@ class Playback:
         self._sound = bytearray()
         self._waiting_s = 0.0
         self._dropped = False
+        self._muted = False
         self._playing = False
         self._pieces: asyncio.Queue[tuple[bytes, Format]] = asyncio.Queue()
 
@@ -60,6 +61,8 @@ class Playback:
             raise InputError("audio-chunk without an audio-start of its format; send that first")
         sound = event.payload or b""
         check_whole(sound, how)
+        if self._muted:
+            return
         seconds = _seconds(sound, how)
         if self._waiting_s + seconds > self._play_s:
             if not self._dropped:
@@ -71,11 +74,11 @@ class Playback:
 
     async def stop(self, _event: Event) -> None:
         """End the piece: it is played after those before it."""
-        if self._how is not None:
+        if self._how is not None and not self._muted:
             self._pieces.put_nowait((bytes(self._sound), self._how))
         self._how = None
         self._sound = bytearray()
-        self._dropped = False
+        self._dropped = self._muted = False
 
     async def run(self) -> None:
         """Play piece after piece, until cancelled.
@@ -97,11 +100,13 @@ class Playback:
             await self._link.send(Played())
 
     def silence(self) -> None:
-        """Fall silent and forget what waits."""
+        """Fall silent and forget what waits; of a piece that is still arriving, the rest is not heard either."""
         while not self._pieces.empty():
             sound, how = self._pieces.get_nowait()
             self._waiting_s -= _seconds(sound, how)
+        arriving = self._how
         self._forget_piece()
+        self._how, self._muted = arriving, arriving is not None
         if self._playing and self._speaker is not None:
             self._speaker.stop()
 
@@ -110,7 +115,7 @@ class Playback:
             self._waiting_s -= _seconds(self._sound, self._how)
         self._how = None
         self._sound = bytearray()
-        self._dropped = False
+        self._dropped = self._muted = False
 
 
 def _seconds(sound: bytes | bytearray, how: Format) -> float:

@@ -38,6 +38,7 @@ class Link:
         self._reader = reader
         self._writer = writer
         self._send_s = send_s
+        self._said_all = False
         address = writer.get_extra_info("peername") or ("?", 0)
         self.host, self.peer = str(address[0]), f"{address[0]}:{address[1]}"
         keep_alive(writer.get_extra_info("socket"))
@@ -77,6 +78,8 @@ class Link:
             OSError: the connection is lost, or the client takes nothing.
         """
         for event in events:
+            if self._said_all:
+                raise ConnectionAbortedError("it was told why, and is hung up on")
             try:
                 await asyncio.wait_for(async_write_event(event.event(), self._writer), self._send_s)
             except TimeoutError:
@@ -90,6 +93,7 @@ class Link:
         """Say that no more comes and drop what the client is still sending: a reset would take the last word away."""
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(_FINISH_S):
+                self._said_all = True
                 self._writer.write_eof()
                 while await self._reader.read(HEADER_BYTES):
                     pass

@@ -23,10 +23,11 @@ from doors import (
     simple_parts,
     tone,
     until,
+    written,
 )
 from wyoming.asr import Transcribe, Transcript
 from wyoming.audio import AudioChunk as WireChunk
-from wyoming.audio import AudioStart
+from wyoming.audio import AudioStart, AudioStop
 from wyoming.error import Error
 from wyoming.info import Describe, Info
 from wyoming.ping import Ping
@@ -352,6 +353,30 @@ def test_the_wake_word_silences_what_is_being_played() -> None:
 
     with open_box(parts=simple_parts(speaker)) as box:
         go(story())
+
+
+def test_a_piece_that_still_arrives_when_the_wake_word_comes_is_not_heard_and_no_fault() -> None:
+    speaker = Speaker()
+    sound = np.full(800, 0.1, np.float32)
+
+    async def story() -> None:
+        async with box.satellite_client() as client:
+            await run_satellite(client)
+            start, chunk = AudioStart(16_000, 2, 1).event(), WireChunk(16_000, 2, 1, written(sound)).event()
+            await client.write_event(start)
+            await client.write_event(chunk)
+            await client.write_event(Ping("taken").event())
+            await read(client, "pong")
+            speak(box, [WORD_LEVEL, COMMAND_LEVEL])
+            await read_until(client, "run-pipeline")
+            await client.write_event(chunk)
+            await client.write_event(AudioStop().event())
+            await send_sound(client, sound[:400])
+            await read_until(client, "played")
+
+    with open_box(parts=simple_parts(speaker)) as box:
+        go(story())
+    assert [len(played.samples) for played in speaker.played] == [400]
 
 
 def test_stopping_while_streaming_and_playing_ends_everything() -> None:
