@@ -14,7 +14,8 @@ from edge_runtime.decision.confidence import ConfidenceGate
 from edge_runtime.decision.intents import IntentMatcher
 from edge_runtime.decision.scene import Scene
 from edge_runtime.pipelines.answering import Answerer
-from edge_runtime.skills.builtin import builtin_skills
+from edge_runtime.pipelines.minds import Minds
+from edge_runtime.skills.builtin import Means, builtin_skills
 from edge_runtime.skills.nouns import Nouns
 from edge_runtime.skills.routing import Router
 from edge_runtime.skills.sentences import question_sentences
@@ -50,13 +51,13 @@ def make_answerer(cameras: int) -> tuple[Answerer, float]:
     start = time.perf_counter()
     names = tuple(f"camera{number}" for number in range(cameras))
     nouns, scene = Nouns(LABELS), Scene()
-    skills = builtin_skills(nouns, lambda: datetime.now(UTC))
+    skills = builtin_skills(Means(nouns, lambda: datetime.now(UTC)))
     router = Router(skills, nouns, IntentMatcher([question_sentences(skills, nouns, names)]).match, names)
     boxes = tuple(Detection(LABELS[place % len(LABELS)], 0.9, (0.0, 0.0, 1.0, 1.0)) for place in range(20))
     image = np.zeros((4, 4, 3), np.uint8)
     for name in names:
         scene.observe(Observation(name, 0.0, boxes), Frame(name, 0.0, image), dict.fromkeys(LABELS, 0.9))
-    answerer = Answerer(router, scene, ConfidenceGate(0.8), lambda _: scene, "there is no cloud")
+    answerer = Answerer(router, scene, ConfidenceGate(0.8), lambda _: scene, Minds("there is no cloud"))
     return answerer, time.perf_counter() - start
 
 

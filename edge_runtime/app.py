@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from edge_runtime import __version__
-from edge_runtime.assembly import Models, check_labels, make_answerer, make_sounds
+from edge_runtime.answers import make_answerer
+from edge_runtime.assembly import Models, check_labels, make_sounds
 from edge_runtime.config import CameraSettings, MicrophoneSettings, Settings
 from edge_runtime.decision.motion import MotionGate
 from edge_runtime.decision.scene import Scene

@@ -1,16 +1,13 @@
-"""Rooms put together into the parts that the running box and the single verbs share: models, ears, answers."""
+"""Rooms put together into the parts that the running box and the single verbs share: models and ears."""
 
 from __future__ import annotations
 
 import difflib
-from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from edge_runtime.bundles.manifest import Manifest, default_bundle
 from edge_runtime.bundles.parts import AudioPart, DetectorPart, ImagePart
-from edge_runtime.decision.confidence import ConfidenceGate
 from edge_runtime.decision.scene import Scene
 from edge_runtime.errors import ConfigError
 from edge_runtime.inference.acoustic import AcousticModel
@@ -20,7 +17,6 @@ from edge_runtime.inference.embedder import Embedder
 from edge_runtime.inference.lexicon import Lexicon
 from edge_runtime.inference.session import OnnxSession
 from edge_runtime.inference.sounds import SoundStream, SoundTagger
-from edge_runtime.pipelines.answering import Answerer
 from edge_runtime.pipelines.sound import SoundPipeline
 from edge_runtime.types import Frame, Observation
 
@@ -28,15 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from edge_runtime.cloud.responder import CloudResponder
     from edge_runtime.config import Settings
-    from edge_runtime.sentences import Source
-    from edge_runtime.skills.routing import Router
-
-_LEAST_MAX_AGE_S = 15.0
-CAUTIOUS = 0.95
-"""Confidence from which the box answers by itself where the bundle has no threshold that was proved on held-out data:
-scores taken at their word are then wrong once in twenty answers at most."""
 
 
 class Models:
@@ -158,16 +146,6 @@ def check_labels(key: str, labels: Iterable[str], known: Sequence[str]) -> None:
             raise ConfigError(f"{key}: the model has no label {label!r}; {hint}")
 
 
-def make_answerer(settings: Settings, models: Models, scene: Scene) -> tuple[Answerer, Source]:
-    """Return who answers, and the question sentences that the speech grammar needs to know."""
-    router, sentences = _router(settings, models)
-    threshold = settings.answering.local_threshold
-    if threshold is None:
-        threshold = models.manifest.gate.local_threshold if models.manifest.gate else CAUTIOUS
-    gate = ConfidenceGate(threshold)
-    return Answerer(router, scene, gate, models.scene_of, _cloud(settings)), sentences
-
-
 def make_sounds(settings: Settings, models: Models) -> tuple[Callable[[], SoundPipeline], tuple[str, ...]] | None:
     """Return what makes the pipeline of one microphone, and the sounds it tells; None where it is switched off.
 
@@ -184,46 +162,3 @@ def make_sounds(settings: Settings, models: Models) -> tuple[Callable[[], SoundP
     tagger = Listening(settings, models).tagger(sounds.labels, sounds.min_score)
     make = partial(SoundPipeline, partial(SoundStream, tagger), tagger.thresholds, sounds.cooldown_s)
     return make, tagger.labels
-
-
-def _router(settings: Settings, models: Models) -> tuple[Router, Source]:
-    from edge_runtime.decision.intents import IntentMatcher  # noqa: PLC0415 - hassil is slow to import
-    from edge_runtime.skills.builtin import builtin_skills  # noqa: PLC0415
-    from edge_runtime.skills.nouns import Nouns  # noqa: PLC0415
-    from edge_runtime.skills.routing import Router  # noqa: PLC0415
-    from edge_runtime.skills.sentences import question_sentences, spoken_questions  # noqa: PLC0415
-
-    zone = _zone(settings.answering.timezone)
-    nouns = Nouns(settings.vision.labels or models.labels)
-    # A view without motion is looked at every refresh_s only; until then the last look still holds.
-    max_age_s = max(_LEAST_MAX_AGE_S, 1.5 * settings.vision.refresh_s)
-    skills = builtin_skills(nouns, lambda: datetime.now(UTC).astimezone(zone), max_age_s)
-    cameras = [camera.name for camera in settings.cameras]
-    matcher = IntentMatcher([question_sentences(skills, nouns, cameras)])
-    meaning = models.embedder.embed_text if models.manifest.text else None
-    router = Router(skills, nouns, matcher.match, cameras, meaning)
-    return router, spoken_questions(skills, nouns, cameras)
-
-
-def _zone(name: str | None) -> ZoneInfo | None:
-    try:
-        return ZoneInfo(name) if name else None
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ConfigError(f"answering.timezone is {name!r}, which is no time zone; for example Europe/Berlin") from None
-
-
-def _cloud(settings: Settings) -> CloudResponder | str:
-    """Return who is asked, or the end of "I am not sure, and ..."."""
-    if not settings.cloud.enabled:
-        return "asking the cloud is switched off"
-    key = settings.secrets.cloud_api_key
-    if key is None:
-        return "the cloud is not set up (EDGE_CLOUD_API_KEY is not set)"
-    from edge_runtime.cloud.client import ChatClient  # noqa: PLC0415 - the client takes half a second to import
-    from edge_runtime.cloud.responder import CloudResponder  # noqa: PLC0415
-    from edge_runtime.cloud.spending import Spending  # noqa: PLC0415
-
-    folder = settings.device.data_dir.expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
-    chat = ChatClient(settings.cloud.base_url, key.get_secret_value(), settings.cloud.model)
-    return CloudResponder(settings.cloud, chat, Spending(folder / "spending.sqlite", settings.cloud.usd_per_day))

@@ -8,6 +8,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from edge_runtime.answer_sections import (
+    AnsweringSettings,
+    ApiSettings,
+    CloudSettings,
+    EgressSettings,
+    EventLogSettings,
+    KnowledgeSettings,
+    MindSettings,
+)
 from edge_runtime.errors import ConfigError
 from edge_runtime.sections import DictationSettings, Section, SpeechSettings, WyomingSettings
 from edge_runtime.settings_file import read_settings
@@ -149,40 +158,6 @@ class SoundSettings(Section):
     )
 
 
-class AnsweringSettings(Section):
-    """When the box answers by itself."""
-
-    local_threshold: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="Confidence needed to answer locally; not set: the bundle's own, 0.95 where it has none.",
-    )
-    timezone: str | None = Field(default=None, description="For example Europe/Berlin; the system's when not set.")
-
-
-class CloudSettings(Section):
-    """Whom to ask when the box is not sure; nothing leaves the box while `enabled` is false."""
-
-    enabled: bool = Field(default=False, description="Allow questions to the cloud.")
-    base_url: str = Field(
-        default="https://api.openai.com/v1", pattern=r"^https?://", description="Any OpenAI-compatible endpoint."
-    )
-    model: str = Field(default="gpt-4o-mini", description="Model name at that endpoint.")
-    send_pictures: bool = Field(default=False, description="Allow the current picture to go with a question.")
-    timeout_s: float = Field(default=15.0, gt=0, description="Seconds for one attempt.")
-    attempts: int = Field(default=3, ge=1, le=10, description="Tries for one question.")
-    deadline_s: float = Field(default=30.0, gt=0, description="Seconds for all attempts of one question.")
-    max_output_tokens: int = Field(default=200, ge=1, description="Longest reply.")
-    usd_per_million_input: float = Field(default=0.15, ge=0, description="Price of a million input tokens.")
-    usd_per_million_output: float = Field(default=0.60, ge=0, description="Price of a million output tokens.")
-    picture_tokens: int = Field(default=2833, ge=0, description="Input tokens billed for one low-detail picture.")
-    usd_per_day: float = Field(default=0.10, ge=0, description="Money cap for a day, reserved before each call.")
-    confidence: float = Field(
-        default=0.8, ge=0, le=1, description="Confidence stated for an answer from the cloud: a prior, not measured."
-    )
-
-
 class MqttSettings(Section):
     """Where events go."""
 
@@ -213,7 +188,12 @@ class Secrets(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="EDGE_", frozen=True, extra="ignore")
 
-    cloud_api_key: SecretStr | None = Field(default=None, description="Key of the cloud endpoint.")
+    cloud_api_key: SecretStr | None = Field(
+        default=None, description="Key of the cloud provider, where its `key_env` names no other variable."
+    )
+    api_token: SecretStr | None = Field(
+        default=None, description="Token that clients of the HTTP API send; one is made and kept when not set."
+    )
     mqtt_password: SecretStr | None = Field(default=None, description="Password of the MQTT broker.")
 
 
@@ -228,7 +208,12 @@ class Settings(Section):
     speech: SpeechSettings = Field(default=SpeechSettings(), description="How the box speaks.")
     sounds: SoundSettings = Field(default=SoundSettings(), description="Which sounds are told.")
     answering: AnsweringSettings = Field(default=AnsweringSettings(), description="When the box answers by itself.")
+    mind: MindSettings = Field(default=MindSettings(), description="A bigger local model that writes answers.")
+    knowledge: KnowledgeSettings = Field(default=KnowledgeSettings(), description="What the box may quote.")
+    event_log: EventLogSettings = Field(default=EventLogSettings(), description="What the box remembers.")
     cloud: CloudSettings = Field(default=CloudSettings(), description="Whom to ask when the box is not sure.")
+    egress: EgressSettings = Field(default=EgressSettings(), description="What may leave the box.")
+    api: ApiSettings = Field(default=ApiSettings(), description="The OpenAI-compatible HTTP API.")
     mqtt: MqttSettings = Field(default=MqttSettings(), description="Where events go.")
     homeassistant: HomeAssistantSettings = Field(
         default=HomeAssistantSettings(), description="How Home Assistant finds it."

@@ -12,7 +12,9 @@ EdgeError                  cli prints one line and picks the exit status
     ├── CloudRateLimitError    retried after `retry_after_s`
     ├── CloudUnavailableError  retried: 5xx, connection refused, time-out
     ├── CloudProtocolError     never retried: the reply is not the OpenAI wire format
-    └── BudgetExceededError    never retried: the money cap is reached
+    ├── BudgetExceededError    never retried: the money cap is reached
+    ├── EgressRefusedError     never retried: the owner lets nothing of this kind out
+    └── CancelledError         nobody waits for the answer any more
 """
 
 from __future__ import annotations
@@ -76,3 +78,11 @@ class CloudProtocolError(CloudError):
 
 class BudgetExceededError(CloudError):
     """The money cap does not allow this call."""
+
+
+class EgressRefusedError(CloudError):
+    """The owner's policy lets nothing of this kind leave the box."""
+
+
+class CancelledError(CloudError):
+    """Nobody waits for the answer any more."""

@@ -59,6 +59,10 @@ _PATH_KEYS = (
     ("speech", "piper_voice"),
     ("mqtt", "ca_file"),
     ("device", "data_dir"),
+    ("answering", "gate"),
+    ("answering", "prompts"),
+    ("mind", "bundle"),
+    ("knowledge", "paths"),
 )
 
 
@@ -68,8 +72,11 @@ def _relative_to(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
         group: Any = data
         for section in sections:
             group = group.get(section) if isinstance(group, dict) else None
-        if isinstance(group, dict) and isinstance(group.get(key), str):
-            group[key] = folder / Path(group[key]).expanduser()
+        value = group.get(key) if isinstance(group, dict) else None
+        if isinstance(value, str):
+            group[key] = folder / Path(value).expanduser()
+        elif isinstance(value, list):
+            group[key] = [folder / Path(item).expanduser() if isinstance(item, str) else item for item in value]
     for section, key in (("cameras", "url"), ("microphones", "device")):
         items = data.get(section)
         for item in items if isinstance(items, list) else ():

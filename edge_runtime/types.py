@@ -5,13 +5,13 @@ from __future__ import annotations
 import enum
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 Image: TypeAlias = NDArray[np.uint8]
 """RGB picture, uint8, shape (height, width, 3)."""
@@ -101,14 +101,51 @@ class Wake:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """One earlier message of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
-    """Something to be answered, with what was seen and heard as it was asked."""
+    """Something to be answered, with what was seen and heard as it was asked.
+
+    Attributes:
+        history: what was said before, oldest first.
+        schema: JSON schema that the answer's text must satisfy, as JSON.
+        wait_s: seconds the asker waits at most, None where the settings decide.
+    """
 
     text: str
     source: str
     at: float
     frame: Frame | None = None
     chunk: AudioChunk | None = None
+    history: tuple[Turn, ...] = ()
+    schema: Mapping[str, object] | None = None
+    wait_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A question on its way to a mind that writes its answer: the bigger local model, or the cloud.
+
+    Attributes:
+        skill: the skill that understood the question, None where none did; its prompt is used.
+        deadline: monotonic seconds by which there is an answer or an error.
+        subject: what the question is about in its picture, where that is known.
+        on_text: gets the answer piece by piece as it is written.
+        cancelled: tells that nobody waits any more.
+    """
+
+    question: Question
+    skill: str | None
+    deadline: float
+    subject: Box | None = None
+    on_text: Callable[[str], None] | None = None
+    cancelled: Callable[[], bool] = bool
 
 
 class Origin(enum.StrEnum):
@@ -121,13 +158,28 @@ class Origin(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The reply to a question; `confidence` is the calibrated probability that `text` is right."""
+    """The reply to a question; `confidence` is the calibrated probability that `text` is right.
+
+    Attributes:
+        skill: the skill that understood the question.
+        model: who wrote the text: a skill's model, the bigger local one, or "provider/model" of the cloud.
+        prompt: name, version and hash of the prompt it was written by, "general@1:0123456789ab".
+        cached: it was bought earlier.
+        sources: what is quoted.
+        events: what the box does besides answering: a command carried out, a timer set.
+    """
 
     text: str
     confidence: float
     origin: Origin
     cost_usd: float = 0.0
     elapsed_s: float = 0.0
+    skill: str | None = None
+    model: str | None = None
+    prompt: str | None = None
+    cached: bool = False
+    sources: tuple[str, ...] = ()
+    events: tuple[Event, ...] = ()
 
 
 def new_id() -> str:

@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from edge_runtime.assembly import Models, make_answerer
+from edge_runtime.answers import make_answerer
+from edge_runtime.assembly import Models
 from edge_runtime.bundles.parts import ClassifyPart
 from edge_runtime.decision.hearing import SoundEvents
 from edge_runtime.decision.scene import Scene

@@ -92,4 +92,5 @@ def test_every_key_is_explained() -> None:
 def test_the_defaults_let_nothing_out() -> None:
     settings = Settings.load(None)
     assert not settings.cloud.enabled
-    assert not settings.cloud.send_pictures
+    assert settings.egress.default == "text"
+    assert not settings.api.enabled

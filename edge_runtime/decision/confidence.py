@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import enum
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from edge_runtime.types import Event
 
 EDGE = 1e-6
 
@@ -19,11 +20,23 @@ class Reply:
 
     Attributes:
         blind: the text says why nothing can be known now (camera lost, clock not set), so nobody else is asked.
+        events: what happens if the box keeps this answer: a command carried out, a timer set.
+        sources: what is quoted.
     """
 
     text: str
     score: float
     blind: bool = False
+    events: tuple[Event, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the gate says of a reply; `local`: the box may answer with it by itself."""
+
+    confidence: float
+    local: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +58,8 @@ class Calibration:
 IDENTITY = Calibration()
 
 
-class Route(enum.StrEnum):
-    """Who answers."""
-
-    LOCAL = "local"
-    CLOUD = "cloud"
-    ABSTAIN = "abstain"
-
-
 class ConfidenceGate:
-    """Decides by one threshold on calibrated confidence.
+    """Decides by one threshold on calibrated confidence; safe across threads.
 
     Args:
         local_threshold: the box answers by itself from this confidence on.
@@ -65,12 +70,15 @@ class ConfidenceGate:
         self._threshold = local_threshold
         self._calibrations = dict(calibrations or {})
 
-    def calibrate(self, skill: str, score: float) -> float:
-        """Return the probability that a reply of `skill` with this raw score is right."""
-        return self._calibrations.get(skill, IDENTITY).apply(score)
+    def judge(self, skill: str, score: float, text: str, understood: float = 1.0) -> Judgement:
+        """Return the probability that a reply is right, and whether that is enough.
 
-    def route(self, confidence: float, *, cloud_allowed: bool) -> Route:
-        """Return who answers a question whose best local reply has this `confidence`."""
-        if confidence >= self._threshold:
-            return Route.LOCAL
-        return Route.CLOUD if cloud_allowed else Route.ABSTAIN
+        Args:
+            skill: who replied.
+            score: its raw score.
+            text: the question.
+            understood: the probability that the question was meant for this skill.
+        """
+        del text
+        confidence = self._calibrations.get(skill, IDENTITY).apply(score) * understood
+        return Judgement(confidence, confidence >= self._threshold)

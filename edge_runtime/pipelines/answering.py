@@ -1,39 +1,23 @@
-"""From question to answer: a skill replies, the gate decides, the cloud is asked or the box says it is not sure."""
+"""From question to answer: a skill replies, the gate decides, a bigger mind is asked or the box says it is not sure."""
 
 from __future__ import annotations
 
 import logging
 import re
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from edge_runtime.decision.confidence import ConfidenceGate, Reply, Route
-from edge_runtime.errors import (
-    BudgetExceededError,
-    CloudAuthError,
-    CloudError,
-    CloudProtocolError,
-    CloudRateLimitError,
-    CloudUnavailableError,
-)
-from edge_runtime.types import Answer, Frame, Origin, Question
+from edge_runtime.types import Answer, Box, Frame, Origin, Question, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from edge_runtime.decision.confidence import ConfidenceGate, Reply
     from edge_runtime.decision.scene import Scene
+    from edge_runtime.pipelines.minds import Minds
 
 logger = logging.getLogger(__name__)
-
-WHY_NOT = (
-    (CloudAuthError, "the cloud refused the key"),
-    (CloudRateLimitError, "the cloud is too busy"),
-    (CloudUnavailableError, "the cloud cannot be reached"),
-    (CloudProtocolError, "the cloud gave a reply that cannot be understood"),
-    (BudgetExceededError, "today's cloud budget is used up"),
-    (CloudError, "the record of cloud spending cannot be kept"),
-)
 
 PICTURE_AGE_S = 30.0
 SCENE_WORDS = re.compile(
@@ -41,7 +25,7 @@ SCENE_WORDS = re.compile(
     r"wearing|holding|doing|happening|colou?r)\b|^\s*(is|are) (the|it|he|she|they|any\w*|some\w*)\b",
     re.IGNORECASE,
 )
-"""What a question says when it is about what the cameras see; without one of these no picture goes to the cloud."""
+"""What a question says when it is about what the cameras see; without one of these no picture goes to a bigger mind."""
 
 
 class Answering(Protocol):
@@ -75,15 +59,19 @@ class Chosen(Protocol):
         """Return the probability that the question means this."""
 
 
-class Cloud(Protocol):
-    """Whoever is asked when the box is not sure."""
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A question that the box's skills leave to a bigger mind.
 
-    @property
-    def sees(self) -> bool:
-        """Tell whether pictures may be sent."""
+    Attributes:
+        request: what the mind is asked.
+        guess: the skill's own answer, which was not sure enough.
+        scene_bound: the question cannot be answered without its picture.
+    """
 
-    def answer(self, question: Question) -> Answer:
-        """Return an answer, abstained where the cloud does not know either; raises CloudError."""
+    request: Request
+    guess: Answer | None = None
+    scene_bound: bool = False
 
 
 class Answerer:
@@ -92,9 +80,9 @@ class Answerer:
     Args:
         choose: finds the skill for a text.
         scene: what the cameras see.
-        gate: calibrates and routes.
+        gate: says how sure a reply is, and whether that is enough.
         look: looks at a picture that came with a question; returns a scene of that picture alone.
-        cloud: who is asked when the box is not sure, or why nobody may be: the end of "I am not sure, and ...".
+        minds: who is asked when the skills are not sure.
     """
 
     def __init__(
@@ -103,37 +91,61 @@ class Answerer:
         scene: Scene,
         gate: ConfidenceGate,
         look: Callable[[Frame], Scene],
-        cloud: Cloud | str,
+        minds: Minds,
     ) -> None:
         self._choose = choose
         self._scene = scene
         self._gate = gate
         self._look = look
-        self._cloud = cloud
+        self._minds = minds
 
-    def answer(self, question: Question) -> Answer:
-        """Return an answer whose origin says who gave it; a cloud failure becomes an abstention that says why."""
+    def answer(self, question: Question, on_text: Callable[[str], None] | None = None) -> Answer:
+        """Return an answer whose origin says who gave it, by the question's deadline; failures become abstentions.
+
+        Args:
+            question: what is asked.
+            on_text: gets what a bigger mind writes as it is written.
+        """
         start = time.monotonic()
-        answer = self._answer(question)
+        found = self.begin(question)
+        return found if isinstance(found, Answer) else self.finish(found, start, on_text)
+
+    def begin(self, question: Question) -> Answer | Pending:
+        """Return what the skills answer, within milliseconds, or what is left to a bigger mind."""
+        start = time.monotonic()
+        found = self._by_skill(question, start + self._minds.patience_s(question))
+        return replace(found, elapsed_s=time.monotonic() - start) if isinstance(found, Answer) else found
+
+    def finish(self, pending: Pending, start: float, on_text: Callable[[str], None] | None = None) -> Answer:
+        """Return a bigger mind's answer to a question that was asked at `start`, or an abstention that says why."""
+        request = replace(pending.request, on_text=on_text) if on_text else pending.request
+        answer = self._minds.answer(replace(pending, request=request))
         return replace(answer, elapsed_s=time.monotonic() - start)
 
-    def _answer(self, question: Question) -> Answer:
+    def _by_skill(self, question: Question, deadline: float) -> Answer | Pending:
         chosen = self._choose(question.text)
         question, scene = self._scene_of(question)
+        skill = chosen.skill.name if chosen else None
         reply = chosen.skill.answer(question, scene, chosen.slots) if chosen else None
         if chosen is None or reply is None:
             if scene is self._scene and SCENE_WORDS.search(question.text) is None:
-                return self._ask_cloud(replace(question, frame=None), None)
-            return self._ask_cloud(_with_picture(question, scene), None)
+                return Pending(Request(replace(question, frame=None), skill, deadline))
+            return Pending(Request(_with_picture(question, scene), skill, deadline))
+        mark = self._minds.mark(skill)
         if reply.blind:
-            return Answer(reply.text, 0.0, Origin.ABSTAINED)
-        confidence = self._gate.calibrate(chosen.skill.name, reply.score) * chosen.confidence
-        guess = Answer(reply.text, confidence, Origin.LOCAL)
-        if self._gate.route(confidence, cloud_allowed=not isinstance(self._cloud, str)) is Route.LOCAL:
+            return Answer(reply.text, 0.0, Origin.ABSTAINED, skill=skill, prompt=mark)
+        judged = self._gate.judge(chosen.skill.name, reply.score, question.text, chosen.confidence)
+        guess = Answer(
+            reply.text, judged.confidence, Origin.LOCAL, skill=skill, model="omni-nano", prompt=mark,
+            sources=reply.sources, events=reply.events,
+        )  # fmt: skip
+        if judged.local and question.schema is None:
             return guess
         if not chosen.skill.about_scene:
-            return self._ask_cloud(replace(question, frame=None), guess)
-        return self._ask_cloud(_with_picture(question, scene, chosen.slots.get("camera")), guess)
+            return Pending(Request(replace(question, frame=None), skill, deadline), guess)
+        shown = _with_picture(question, scene, chosen.slots.get("camera"))
+        subject = _subject(scene, shown.frame, chosen.slots.get("label"))
+        return Pending(Request(shown, skill, deadline, subject), guess, scene_bound=True)
 
     def _scene_of(self, question: Question) -> tuple[Question, Scene]:
         """Return the scene to answer from: that of the cameras, or of a picture that none of them took."""
@@ -141,20 +153,6 @@ class Answerer:
         if frame is None or frame.source in self._scene.sources:
             return question, self._scene
         return replace(question, at=frame.at), self._look(frame)
-
-    def _ask_cloud(self, question: Question, guess: Answer | None) -> Answer:
-        if isinstance(self._cloud, str):
-            return _abstained(self._cloud, guess)
-        if guess is not None and question.frame is not None and not self._cloud.sees:
-            return _abstained("pictures may not leave this box", guess)
-        try:
-            answer = self._cloud.answer(question)
-        except CloudError as error:
-            logger.info("the cloud did not answer: %s", error)
-            return _abstained(next(why for kind, why in WHY_NOT if isinstance(error, kind)), guess)
-        if answer.origin is Origin.CLOUD:
-            return answer
-        return replace(_abstained("the cloud is not sure either", guess), cost_usd=answer.cost_usd)
 
 
 def _with_picture(question: Question, scene: Scene, camera: str | None = None) -> Question:
@@ -164,7 +162,13 @@ def _with_picture(question: Question, scene: Scene, camera: str | None = None) -
     return replace(question, frame=frame if fresh else None)
 
 
-def _abstained(why: str, guess: Answer | None) -> Answer:
-    if guess is None:
-        return Answer(f"I cannot answer that by myself, and {why}.", 0.0, Origin.ABSTAINED)
-    return Answer(f"I am not sure, and {why}. My best guess: {guess.text}", guess.confidence, Origin.ABSTAINED)
+def _subject(scene: Scene, frame: Frame | None, label: str | None) -> Box | None:
+    """Return the box around everything in `frame` that the question names, None where nothing of it was found."""
+    if frame is None or label is None:
+        return None
+    seen = scene.latest(frame.source)
+    boxes = [found.box for found in seen.detections if found.label == label] if seen else []
+    if not boxes:
+        return None
+    lows, highs = zip(*((box[:2], box[2:]) for box in boxes), strict=True)
+    return (min(x for x, _ in lows), min(y for _, y in lows), max(x for x, _ in highs), max(y for _, y in highs))

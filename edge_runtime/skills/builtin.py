@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime.skills.clock import Clock
@@ -18,14 +19,24 @@ if TYPE_CHECKING:
     from edge_runtime.skills.skill import Skill
 
 
-def builtin_skills(nouns: Nouns, now: Callable[[], datetime], max_age_s: float = 15.0) -> tuple[Skill, ...]:
-    """Return one of each.
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the skills are handed; where one is missing, the skills that need it are left out.
 
-    Args:
+    Attributes:
         nouns: what the detector knows.
         now: gives the wall clock's time in the owner's time zone.
         max_age_s: a look older than this says nothing about now; above `vision.refresh_s`.
     """
+
+    nouns: Nouns
+    now: Callable[[], datetime]
+    max_age_s: float = 15.0
+
+
+def builtin_skills(means: Means) -> tuple[Skill, ...]:
+    """Return one of each that `means` allows."""
+    nouns, now, max_age_s = means.nouns, means.now, means.max_age_s
     return (
         Presence(nouns, max_age_s),
         Counting(nouns, max_age_s),

@@ -17,12 +17,13 @@ from edge_runtime.errors import (
     CloudRateLimitError,
     CloudUnavailableError,
 )
-from edge_runtime.pipelines.answering import Answerer, Cloud
-from edge_runtime.skills.builtin import builtin_skills
+from edge_runtime.pipelines.answering import Answerer
+from edge_runtime.pipelines.minds import Cloud, Minds
+from edge_runtime.skills.builtin import Means, builtin_skills
 from edge_runtime.skills.nouns import Nouns
 from edge_runtime.skills.routing import Router
 from edge_runtime.skills.sentences import question_sentences
-from edge_runtime.types import Answer, Detection, Frame, Observation, Origin, Question
+from edge_runtime.types import Answer, Detection, Frame, Observation, Origin, Question, Request
 
 LABELS = ("person", "cat", "dog")
 NOW = 100.0
@@ -34,11 +35,14 @@ class FakeCloud:
     """Answers what the test says and keeps what it was asked."""
 
     reply: Answer | CloudError = field(default_factory=lambda: Answer("A giraffe.", 0.8, Origin.CLOUD, 0.0005))
-    sees: bool = True
+    seeing: bool = True
     asked: list[Question] = field(default_factory=list)
 
-    def answer(self, question: Question) -> Answer:
-        self.asked.append(question)
+    def sees(self, source: str) -> bool:
+        return self.seeing and bool(source)
+
+    def answer(self, request: Request) -> Answer:
+        self.asked.append(request.question)
         if isinstance(self.reply, CloudError):
             raise self.reply
         return self.reply
@@ -46,7 +50,7 @@ class FakeCloud:
 
 def router(cameras: tuple[str, ...] = ("door",)) -> Router:
     nouns = Nouns(LABELS)
-    skills = builtin_skills(nouns, lambda: datetime(2026, 11, 22, 14, 7, tzinfo=UTC))
+    skills = builtin_skills(Means(nouns, lambda: datetime(2026, 11, 22, 14, 7, tzinfo=UTC)))
     return Router(skills, nouns, IntentMatcher([question_sentences(skills, nouns, cameras)]).match, cameras)
 
 
@@ -70,7 +74,7 @@ def never_look(_: Frame) -> Scene:
 
 
 def answerer(scene: Scene, cloud: Cloud | str = NO_KEY, gate: ConfidenceGate | None = None) -> Answerer:
-    return Answerer(ROUTE, scene, gate or ConfidenceGate(0.8), never_look, cloud)
+    return Answerer(ROUTE, scene, gate or ConfidenceGate(0.8), never_look, Minds(cloud))
 
 
 def ask(text: str, at: float = NOW) -> Question:
@@ -108,9 +112,9 @@ def test_calibration_decides_not_the_raw_score() -> None:
         pytest.param(FakeCloud(CloudUnavailableError("no route")), "the cloud cannot be reached", id="no network"),
         pytest.param(FakeCloud(CloudRateLimitError("429")), "the cloud is too busy", id="rate limit"),
         pytest.param(FakeCloud(CloudProtocolError("html")), "cannot be understood", id="malformed reply"),
-        pytest.param(FakeCloud(BudgetExceededError("cap")), "today's cloud budget is used up", id="money cap"),
-        pytest.param(FakeCloud(CloudError("disk")), "the record of cloud spending cannot be kept", id="broken record"),
-        pytest.param(FakeCloud(sees=False), "pictures may not leave this box", id="pictures not allowed"),
+        pytest.param(FakeCloud(BudgetExceededError("cap")), "the cloud budget is used up", id="money cap"),
+        pytest.param(FakeCloud(CloudError("disk")), "the record of what the cloud costs", id="broken record"),
+        pytest.param(FakeCloud(seeing=False), "pictures may not leave this box", id="pictures not allowed"),
         pytest.param(
             FakeCloud(Answer("UNSURE", 0.0, Origin.ABSTAINED, 0.0005)),
             "the cloud is not sure either",
@@ -165,7 +169,7 @@ def test_a_picture_goes_to_the_cloud_only_with_a_question_about_it(text: str, *,
 def test_the_picture_is_of_the_camera_asked_for() -> None:
     cloud, scene = FakeCloud(), looked(0.6)
     scene.observe(Observation("yard", NOW + 1, ()), frame("yard", NOW + 1), dict.fromkeys(LABELS, 0.01))
-    both = Answerer(router(("door", "yard")), scene, ConfidenceGate(0.8), never_look, cloud)
+    both = Answerer(router(("door", "yard")), scene, ConfidenceGate(0.8), never_look, Minds(cloud))
     both.answer(ask("is there a person on the door camera?", NOW + 2))
     picture = cloud.asked[0].frame
     assert picture is not None
@@ -185,7 +189,7 @@ def test_a_picture_of_its_own_is_looked_at_alone() -> None:
         looks.append(picture)
         return looked(0.95, "cat", picture.source, picture.at)
 
-    made = Answerer(ROUTE, looked(0.95, "dog"), ConfidenceGate(0.8), look, NO_KEY)
+    made = Answerer(ROUTE, looked(0.95, "dog"), ConfidenceGate(0.8), look, Minds(NO_KEY))
     own = frame("photo.jpg", at=3.0)
     question = Question("what do you see?", "console", NOW, own)
     assert made.answer(question).text == "I see a cat."
@@ -194,7 +198,7 @@ def test_a_picture_of_its_own_is_looked_at_alone() -> None:
 
 def test_a_picture_that_came_with_the_question_goes_with_it_to_the_cloud() -> None:
     cloud, own = FakeCloud(), frame("photo.jpg")
-    made = Answerer(ROUTE, looked(0.95), ConfidenceGate(0.8), lambda _: looked(0.95, "cat", "photo.jpg"), cloud)
+    made = Answerer(ROUTE, looked(0.95), ConfidenceGate(0.8), lambda _: looked(0.95, "cat", "photo.jpg"), Minds(cloud))
     made.answer(Question("which country?", "console", NOW, own))
     assert cloud.asked[0].frame is own
 

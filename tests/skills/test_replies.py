@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_runtime.decision.scene import Scene
-from edge_runtime.skills.builtin import builtin_skills
+from edge_runtime.skills.builtin import Means, builtin_skills
 from edge_runtime.skills.counting import chances_of_count
 from edge_runtime.skills.nouns import Nouns
 from edge_runtime.types import Detection, Observation, Question
@@ -38,7 +38,7 @@ def scene_of(looks: list[Seen]) -> Scene:
 def reply(
     skill: str, looks: list[Seen], slots: dict[str, str], text: str = "?", clock: datetime = CLOCK
 ) -> Reply | None:
-    skills = {made.name: made for made in builtin_skills(Nouns(LABELS), lambda: clock)}
+    skills = {made.name: made for made in builtin_skills(Means(Nouns(LABELS), lambda: clock))}
     return skills[skill].answer(Question(text, "console", NOW), scene_of(looks), slots)
 
 

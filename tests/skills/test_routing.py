@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.decision.intents import IntentMatcher
-from edge_runtime.skills.builtin import builtin_skills
+from edge_runtime.skills.builtin import Means, builtin_skills
 from edge_runtime.skills.nouns import Nouns
 from edge_runtime.skills.phrasing import normal
 from edge_runtime.skills.routing import EmbedText, Router
@@ -22,7 +22,7 @@ SURE = 0.8
 
 
 def router(cameras: tuple[str, ...] = (), embed_text: EmbedText | None = None) -> Router:
-    skills = builtin_skills(NOUNS, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    skills = builtin_skills(Means(NOUNS, lambda: datetime(2026, 1, 1, tzinfo=UTC)))
     matcher = IntentMatcher([question_sentences(skills, NOUNS, cameras)])
     return Router(skills, NOUNS, matcher.match, cameras, embed_text)
 
@@ -101,7 +101,7 @@ def test_any_text_is_survived(text: str) -> None:
 
 @pytest.mark.parametrize("cameras", [(), ("door",), ("front_door", "garden-cam", "kitchen")])
 def test_every_spoken_question_reaches_its_skill(cameras: tuple[str, ...]) -> None:
-    skills, made = builtin_skills(NOUNS, lambda: datetime(2026, 1, 1, tzinfo=UTC)), router(cameras)
+    skills, made = builtin_skills(Means(NOUNS, lambda: datetime(2026, 1, 1, tzinfo=UTC))), router(cameras)
     samples = list(sample_intents(Intents.from_dict(spoken_questions(skills, NOUNS, cameras))))
     assert {intent for intent, _ in samples} == {f"question.{skill.name}" for skill in skills}
     for intent, sentence in samples:

@@ -1,0 +1,74 @@
+"""Who answers, put together: skills and their router, the gate, the bigger local model, the cloud."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from edge_runtime.cloud_wiring import make_cloud
+from edge_runtime.errors import ConfigError
+from edge_runtime.gates import make_gate
+from edge_runtime.pipelines.answering import Answerer
+from edge_runtime.pipelines.minds import Minds
+from edge_runtime.prompts.book import PromptBook
+
+if TYPE_CHECKING:
+    from edge_runtime.assembly import Models
+    from edge_runtime.config import Settings
+    from edge_runtime.decision.scene import Scene
+    from edge_runtime.sentences import Source
+    from edge_runtime.skills.routing import Router
+
+_LEAST_MAX_AGE_S = 15.0
+
+
+def make_answerer(settings: Settings, models: Models, scene: Scene) -> tuple[Answerer, Source]:
+    """Return who answers, and the question sentences that the speech grammar needs to know.
+
+    Raises:
+        ConfigError: a file that the settings name cannot be used.
+    """
+    router, sentences = _router(settings, models)
+    gate = make_gate(settings, models)
+    book = PromptBook(settings.answering.prompts)
+    minds = Minds(
+        make_cloud(settings, models, book),
+        None,
+        gate,
+        mark=lambda skill: book.of(skill).mark,
+        deadline_s=settings.answering.deadline_s,
+        race_below_s=settings.answering.race_below_s,
+    )
+    return Answerer(router, scene, gate, models.scene_of, minds), sentences
+
+
+def _router(settings: Settings, models: Models) -> tuple[Router, Source]:
+    from edge_runtime.decision.intents import IntentMatcher  # noqa: PLC0415 - hassil is slow to import
+    from edge_runtime.skills.builtin import Means, builtin_skills  # noqa: PLC0415
+    from edge_runtime.skills.nouns import Nouns  # noqa: PLC0415
+    from edge_runtime.skills.routing import Router  # noqa: PLC0415
+    from edge_runtime.skills.sentences import question_sentences, spoken_questions  # noqa: PLC0415
+
+    zone = time_zone(settings.answering.timezone)
+    nouns = Nouns(settings.vision.labels or models.labels)
+    # A view without motion is looked at every refresh_s only; until then the last look still holds.
+    max_age_s = max(_LEAST_MAX_AGE_S, 1.5 * settings.vision.refresh_s)
+    skills = builtin_skills(Means(nouns, lambda: datetime.now(UTC).astimezone(zone), max_age_s))
+    cameras = [camera.name for camera in settings.cameras]
+    matcher = IntentMatcher([question_sentences(skills, nouns, cameras)])
+    meaning = models.embedder.embed_text if models.manifest.text else None
+    router = Router(skills, nouns, matcher.match, cameras, meaning)
+    return router, spoken_questions(skills, nouns, cameras)
+
+
+def time_zone(name: str | None) -> ZoneInfo | None:
+    """Return the time zone of the settings, None for the system's.
+
+    Raises:
+        ConfigError: there is no such time zone.
+    """
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ConfigError(f"answering.timezone is {name!r}, which is no time zone; for example Europe/Berlin") from None
