@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import partial
 from importlib import resources
@@ -28,6 +29,7 @@ from edge_runtime.house import House
 from edge_runtime.metrics import Metrics
 from edge_runtime.mouth import Mouth
 from edge_runtime.pipelines.vision import VisionPipeline
+from edge_runtime.questions import answered
 from edge_runtime.runtime import Runtime
 from edge_runtime.sinks import topics
 from edge_runtime.sinks.broker import EmbeddedBroker, answers
@@ -38,10 +40,10 @@ from edge_runtime.sinks.mqtt import MqttSink
 from edge_runtime.sinks.snapshot import annotate, save_picture
 from edge_runtime.sinks.spool import Spool
 from edge_runtime.sources.opening import open_camera, open_microphone
-from edge_runtime.types import Event, Question
+from edge_runtime.types import Answer, Event, Question
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from edge_runtime.api.wyoming import WyomingServer
     from edge_runtime.sinks.fanout import Sink
@@ -174,9 +176,18 @@ class App:
             mqtt.on_message(f"{topics.root(device)}/say", partial(_say, self.house.mouth.speaker))
         mqtt.start()
 
-    def _ask(self, text: str) -> dict[str, object]:
-        answer = self.house.ask(Question(text, "mqtt", time.monotonic()))
-        return {"question": text, "text": answer.text, "confidence": answer.confidence, "origin": answer.origin.value}
+    def _ask(self, text: str) -> Future[Mapping[str, object] | None]:
+        said: Future[Mapping[str, object] | None] = Future()
+
+        def tell(done: Future[Answer]) -> None:
+            if (error := done.exception()) is not None:
+                said.set_exception(error)
+            else:
+                said.set_result(dict(answered(question, done.result()).data))
+
+        question = Question(text, "mqtt", time.monotonic())
+        self.house.questions.submit(question).add_done_callback(tell)
+        return said
 
     def _close(self) -> None:
         if self.house.mouth and self._once:

@@ -6,6 +6,7 @@ EdgeError                  cli prints one line and picks the exit status
 ├── BundleError            the owner reinstalls the bundle; exit 2
 ├── SourceError            Worker retries with back-off and shows the source as degraded
 ├── SpeechError            Speaker logs it once, drops the text and goes on; `say` exits with 1
+├── BusyError              whoever asks waits and asks again
 ├── SinkError              FanOut counts it, the other sinks go on; the spool keeps the event
 └── CloudError             CloudResponder retries, else the answer abstains
     ├── CloudAuthError     never retried: the key is wrong or missing
@@ -42,6 +43,10 @@ class SourceError(EdgeError):
 
 class SpeechError(EdgeError):
     """The synthesiser failed, hung or was told to stop."""
+
+
+class BusyError(EdgeError):
+    """Too much waits to be done already."""
 
 
 class SinkError(EdgeError):

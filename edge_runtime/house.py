@@ -6,15 +6,15 @@ import logging
 import queue
 import time
 from collections import Counter, deque
-from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge_runtime.channels import Latest
 from edge_runtime.errors import EdgeError
-from edge_runtime.pipelines.dictation import unwritten, written
+from edge_runtime.pipelines.dictation import unwritten
+from edge_runtime.questions import Questions, next_of
 from edge_runtime.runtime import ONLINE, Stage, Worker
 from edge_runtime.sources.health import PictureHealth, SoundHealth
 from edge_runtime.types import Answer, AudioChunk, Event, Frame, Observation, Question
@@ -37,15 +37,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHUNKS_KEPT = 63
-QUESTIONS_KEPT = 16
 UNWRITTEN_KEPT = 3
 """Speech that is still to be written down waits behind so many questions at most, so that a slow dictation forgets some
 of what was said instead of making the ears wait."""
 
 PATIENCE_S = 60.0
-_TICK_S = 0.5
-
-T = TypeVar("T")
+TICK_S = 0.5
 
 
 class House:
@@ -61,15 +58,13 @@ class House:
     ) -> None:
         self.fanout = fanout
         self.mouth = mouth
-        self._dictation = dictation
         self.counts: Counter[str] = Counter()
         self.latencies_s: deque[float] = deque(maxlen=10_000)
         self.first_detection_at: float | None = None
         self.last_found: tuple[Frame, Observation] | None = None
-        self._answerer = answerer
         self._metrics = metrics
+        self.questions = Questions(answerer, dictation, metrics, self.publish, self._say, self._hurried)
         self._latest: Latest[tuple[Frame, float]] = Latest()
-        self._questions: queue.Queue[tuple[Question, Future[Answer]] | None] = queue.Queue(QUESTIONS_KEPT)
         self._sources: list[Worker] = []
         self._listeners: list[Worker] = []
         self._chunks: list[queue.Queue[AudioChunk | None]] = []
@@ -126,7 +121,7 @@ class House:
             source.close()
 
         def understand(worker: Worker) -> None:
-            while (chunk := _next(chunks, worker)) is not None:
+            while (chunk := next_of(chunks, worker)) is not None:
                 if self.mouth:
                     self.mouth.listen(chunk)
                 self._take(voice.step(chunk), paced=paced)
@@ -148,10 +143,10 @@ class House:
     def stages(self) -> Sequence[Stage]:
         """Return the workers: sources first, then those who understand, then the one who answers."""
         watchers = [Worker("vision", self._watch, self._metrics), *self._listeners]
-        answerers = [Worker("answering", self._answer, self._metrics)]
+        answerers = [Worker("answering", self.questions.answer, self._metrics)]
         return (
             Stage(self._sources, self._close_sources),
-            Stage(watchers, lambda: self._questions.put(None, timeout=PATIENCE_S)),
+            Stage(watchers, self.questions.close),
             Stage(answerers, lambda: None),
         )
 
@@ -161,14 +156,18 @@ class House:
         Raises:
             EdgeError: too many questions wait, or the answer takes too long.
         """
-        reply: Future[Answer] = Future()
         try:
-            self._questions.put_nowait((question, reply))
-            return reply.result(PATIENCE_S)
-        except queue.Full:
-            raise EdgeError(f"{QUESTIONS_KEPT} questions are waiting already; ask again later") from None
+            return self.questions.submit(question).result(PATIENCE_S)
         except TimeoutError:
             raise EdgeError(f"no answer within {PATIENCE_S:.0f} s; ask again later") from None
+
+    def _hurried(self) -> bool:
+        return any(worker.stopping.is_set() for worker in self._sources)
+
+    def _say(self, question: Question, answer: Answer) -> None:
+        """Say the answer to a spoken question."""
+        if self.mouth and question.source in self._ears:
+            self.mouth.answer(answer.text)
 
     def publish(self, event: Event) -> None:
         """Hand an event to every sink and count it."""
@@ -197,7 +196,7 @@ class House:
         last: dict[str, float] = {}
         while not self._latest.closed:
             worker.beat()
-            taken = self._latest.get(_TICK_S)
+            taken = self._latest.get(TICK_S)
             if taken is None:
                 continue
             frame, put_at = taken
@@ -239,52 +238,12 @@ class House:
                 self.publish(item)
                 if self.mouth:
                     self.mouth.confirm(item)
-            elif paced and unwritten(item) and self._questions.qsize() >= UNWRITTEN_KEPT:
+            elif paced and unwritten(item) and self.questions.waiting >= UNWRITTEN_KEPT:
                 self.counts["dictations_dropped"] += 1
             else:
-                self._questions.put((item, Future()), timeout=PATIENCE_S)
-
-    def _answer(self, worker: Worker) -> None:
-        while (waiting := _next(self._questions, worker)) is not None:
-            question, reply = waiting
-            if self._dictation and unwritten(question):
-                question = written(question, self._dictation)
-                if not question.text:
-                    nothing = {"transcript": "", "confidence": 0.0}
-                    self.publish(Event("not_understood", question.source, question.at, nothing))
-                    continue
-            answer = self._answerer.answer(question)
-            self._metrics.answers.labels(answer.origin.value).inc()
-            self._metrics.cloud_usd.inc(answer.cost_usd)
-            self.publish(answered(question, answer))
-            if self.mouth and question.source in self._ears:
-                self.mouth.answer(answer.text)
-            reply.set_result(answer)
-
-
-def answered(question: Question, answer: Answer) -> Event:
-    """Return the event that tells an answer."""
-    data = {
-        "question": question.text,
-        "text": answer.text,
-        "confidence": round(answer.confidence, 4),
-        "origin": answer.origin.value,
-        "cost_usd": answer.cost_usd,
-        "elapsed_s": round(answer.elapsed_s, 3),
-    }
-    return Event("answered", question.source, question.at, data)
+                self.questions.put(item)
 
 
 def _state(status: PictureStatus | SoundStatus) -> str:
     """Return a source's state as the world hears it: the trouble, or that it is online."""
     return ONLINE if status.value == "ok" else status.value
-
-
-def _next(items: queue.Queue[T | None], worker: Worker) -> T | None:
-    """Wait for the next item, giving signs of life, until None says that there are no more."""
-    while True:
-        worker.beat()
-        try:
-            return items.get(timeout=_TICK_S)
-        except queue.Empty:
-            continue

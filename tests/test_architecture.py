@@ -52,6 +52,7 @@ ASSEMBLY = {
     "intent_verbs",
     "ledger_verb",
     "mind",
+    "questions",
     "senses",
     "serve_verb",
     "app",

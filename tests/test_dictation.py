@@ -127,7 +127,7 @@ def test_the_doctor_looks_at_dictation(folder: Path, status: str, detail: str) -
 class Echo:
     """An answerer that says the question again."""
 
-    def answer(self, question: Question) -> Answer:
+    def begin(self, question: Question) -> Answer:
         return Answer(question.text, 0.9, Origin.LOCAL)
 
 

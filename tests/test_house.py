@@ -2,15 +2,12 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from remembering import Memory
 
-from edge_runtime import house as house_module
-from edge_runtime.errors import EdgeError
 from edge_runtime.house import House
 from edge_runtime.metrics import Metrics
 from edge_runtime.runtime import ExitStatus, Runtime
@@ -28,7 +25,7 @@ class Slow:
         self.release = threading.Event()
         self._seconds = seconds
 
-    def answer(self, question: Question) -> Answer:
+    def begin(self, question: Question) -> Answer:
         self.release.wait(self._seconds)
         return Answer(f"about {question.text}", 0.9, Origin.LOCAL)
 
@@ -91,15 +88,6 @@ def test_sound_nobody_has_time_for_is_dropped_oldest_first_and_counted(memory: M
     Runtime(house.stages(), once=True, close=lambda: None).run()
     assert house.counts["chunks_dropped"] == 500 - len(parrot.heard) > 0
     assert parrot.heard[-1] == 499, "the newest sound is never the one that goes"
-
-
-def test_questions_beyond_the_queue_are_refused_not_kept(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(house_module, "PATIENCE_S", 0.3)
-    house = make(memory, Slow())
-    for _ in range(house_module.QUESTIONS_KEPT):
-        house._questions.put((Question("?", "mqtt", 0.0), Future()))
-    with pytest.raises(EdgeError, match="ask again later"):
-        house.ask(Question("?", "mqtt", 0.0))
 
 
 def test_a_question_from_outside_gets_its_own_answer(memory: Memory) -> None:

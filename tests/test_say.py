@@ -5,7 +5,6 @@ import logging
 import shutil
 import signal
 import time
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -265,7 +264,7 @@ def test_stop_words_must_be_sentences() -> None:
 class Knowing:
     """Answers everything."""
 
-    def answer(self, question: Question) -> Answer:
+    def begin(self, question: Question) -> Answer:
         return Answer(f"{question.text}, indeed", 0.9, Origin.LOCAL)
 
 
@@ -296,7 +295,7 @@ def test_the_answer_to_a_spoken_question_is_spoken_and_no_other() -> None:
     house = House(FanOut([]), Knowing(), Metrics(), voice)  # type: ignore[arg-type]  # a double
     ear = Once(Question("rain", "hall", 1.0), intent(2.0))
     house.add_microphone(ear, ear, paced=False)  # type: ignore[arg-type]  # a double
-    house._questions.put((Question("sun", "mqtt", 1.0), Future()))
+    house.questions.put(Question("sun", "mqtt", 1.0))
     Runtime(house.stages(), once=True, close=lambda: None).run()
     assert sorted(speaker.done) == ["(tone)", "rain, indeed"]
     assert house.counts["answered events"] == 2

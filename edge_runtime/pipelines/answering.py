@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from edge_runtime.pipelines.minds import abstained
 from edge_runtime.types import Answer, Box, Frame, Origin, Question, Request
 
 if TYPE_CHECKING:
@@ -121,6 +122,10 @@ class Answerer:
         request = replace(pending.request, on_text=on_text) if on_text else pending.request
         answer = self._minds.answer(replace(pending, request=request))
         return replace(answer, elapsed_s=time.monotonic() - start)
+
+    def give_up(self, pending: Pending, why: str) -> Answer:
+        """Return the abstention for a question that nobody has time for."""
+        return abstained(why, pending.guess, self._minds.mark(pending.request.skill))
 
     def _by_skill(self, question: Question, deadline: float) -> Answer | Pending:
         chosen = self._choose(question.text)

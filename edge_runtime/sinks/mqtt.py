@@ -8,6 +8,8 @@ import logging
 import queue
 import threading
 import time
+from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from edge_runtime.errors import EdgeError
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from edge_runtime.sinks.spool import Spool
     from edge_runtime.types import Event
 
-    TextReader: TypeAlias = Callable[[str], Mapping[str, object] | None]
+    Said: TypeAlias = Mapping[str, object] | None
+    TextReader: TypeAlias = Callable[[str], Said | Future[Said]]
 
 _log = logging.getLogger(__name__)
 
@@ -89,9 +92,9 @@ class MqttSink:
     def on_message(self, topic: str, reader: TextReader, *, reply_to: str | None = None) -> None:
         """Have `reader` called with each text that comes in on `topic`, one at a time, off the network's thread.
 
-        What it returns, or `{"error": ...}` for an EdgeError, goes to the message's Response Topic with its
-        Correlation Data (MQTT 5), else to `reply_to`, else nowhere. Retained messages are passed over. Call this
-        before `start`.
+        What it returns now or, as a future, later, or `{"error": ...}` for an EdgeError, goes to the message's Response
+        Topic with its Correlation Data (MQTT 5), else to `reply_to`, else nowhere. Retained messages are passed
+        over. Call this before `start`.
         """
         self._readers[topic] = (reader, reply_to)
         self._delivery.filters = list(self._readers)
@@ -180,12 +183,28 @@ class MqttSink:
                 continue
             except EdgeError as error:
                 answer = {"error": str(error)}
-            topic = received.reply_to or reply_to
-            if answer is not None and topic is not None and self._may_reply_to(topic):
-                payload = json.dumps(answer, ensure_ascii=False).encode()
-                self._outbox.reply(topic, payload, received.correlation)
-                self._delivery.knock()
+            reply = partial(self._reply, received, reply_to)
+            if isinstance(answer, Future):
+                answer.add_done_callback(lambda done, reply=reply: reply(_outcome(done)))
+            else:
+                reply(answer)
+
+    def _reply(self, received: Received, reply_to: str | None, answer: Said) -> None:
+        topic = received.reply_to or reply_to
+        if answer is not None and topic is not None and self._may_reply_to(topic):
+            payload = json.dumps(answer, ensure_ascii=False).encode()
+            self._outbox.reply(topic, payload, received.correlation)
+            self._delivery.knock()
 
     def _may_reply_to(self, topic: str) -> bool:
         # A reply to a topic that is read here would be answered in turn, for ever.
         return not set(topic) & set("+#\0") and topic not in self._readers
+
+
+def _outcome(done: Future[Said]) -> Said:
+    error = done.exception()
+    if error is None:
+        return done.result()
+    if not isinstance(error, EdgeError):
+        raise error
+    return {"error": str(error)}
