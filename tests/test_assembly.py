@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from edge_runtime import verbs
-from edge_runtime.assembly import CAUTIOUS, Models, make_answerer
+from edge_runtime.answers import make_answerer
+from edge_runtime.assembly import Models
 from edge_runtime.bundles.manifest import default_bundle
 from edge_runtime.config import Settings
 from edge_runtime.decision.scene import Scene
 from edge_runtime.errors import BundleError, ConfigError, InputError
+from edge_runtime.gates import CAUTIOUS
 from edge_runtime.types import Observation, Origin, Question
 
 if TYPE_CHECKING:

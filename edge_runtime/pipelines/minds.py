@@ -143,7 +143,8 @@ class Minds:
     def _ask_mind(self, pending: Pending) -> Answer | None:
         """Return the local model's answer, abstained where it is not sure enough."""
         assert self._mind is not None  # noqa: S101 - asked only where there is one
-        request = pending.request
+        # What it writes is shown once the gate has let it pass.
+        request = replace(pending.request, on_text=None)
         reply = self._mind.answer(request)
         if reply is None or self._gate is None:
             return None

@@ -183,13 +183,13 @@ class MqttSink:
                 continue
             except EdgeError as error:
                 answer = {"error": str(error)}
-            reply = partial(self._reply, received, reply_to)
             if isinstance(answer, Future):
-                answer.add_done_callback(lambda done, reply=reply: reply(_outcome(done)))
+                answer.add_done_callback(partial(self._reply, received, reply_to))
             else:
-                reply(answer)
+                self._reply(received, reply_to, answer)
 
-    def _reply(self, received: Received, reply_to: str | None, answer: Said) -> None:
+    def _reply(self, received: Received, reply_to: str | None, said: Said | Future[Said]) -> None:
+        answer = _outcome(said) if isinstance(said, Future) else said
         topic = received.reply_to or reply_to
         if answer is not None and topic is not None and self._may_reply_to(topic):
             payload = json.dumps(answer, ensure_ascii=False).encode()
