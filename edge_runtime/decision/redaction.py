@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 _DIGITS = re.compile(r"\D")
 _CARD = re.compile(r"(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])")
@@ -19,6 +24,33 @@ _RULES = (
     (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"), "[account]"),
 )
 _PHONE = re.compile(r"(?<![\w.:-])(?:\+|00)?\(?\d(?:[\s./()-]{0,2}\d){6,14}(?![\w:])")
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """A text that may leave, and how many things were taken out of it, by kind."""
+
+    text: str
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+class Redactor:
+    """Takes what is private out of texts.
+
+    Args:
+        private_words: never leave either, in whatever case they are written.
+    """
+
+    def __init__(self, private_words: Iterable[str] = ()) -> None:
+        words = sorted({word for word in private_words if word}, key=len, reverse=True)
+        self._private = re.compile(rf"(?i)(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)") if words else None
+
+    def redact(self, text: str) -> Redacted:
+        """Return `text` with everything private replaced by its kind in brackets."""
+        safe = redact_text(text)
+        if self._private:
+            safe = self._private.sub("[private]", safe)
+        return Redacted(safe, {"text": 1} if safe != text else {})
 
 
 def redact_text(text: str) -> str:
