@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_runtime.decision.confidence import Calibration, ConfidenceGate, Route
+from edge_runtime.decision.confidence import Calibration, ConfidenceGate
 
 
 @pytest.mark.parametrize(
@@ -32,19 +32,20 @@ def test_calibration_keeps_the_order(low: float, high: float, scale: float, bias
 
 
 @pytest.mark.parametrize(
-    ("confidence", "cloud_allowed", "route"),
+    ("score", "understood", "local"),
     [
-        pytest.param(0.80, True, Route.LOCAL, id="at the threshold the box answers"),
-        pytest.param(0.79, True, Route.CLOUD, id="below it the cloud is asked"),
-        pytest.param(0.79, False, Route.ABSTAIN, id="below it without a cloud nobody is"),
-        pytest.param(1.00, False, Route.LOCAL, id="certainty needs no cloud"),
+        pytest.param(0.80, 1.0, True, id="at the threshold the box answers"),
+        pytest.param(0.79, 1.0, False, id="below it somebody else is asked"),
+        pytest.param(1.00, 0.79, False, id="a question that was hardly understood is not answered surely"),
     ],
 )
-def test_route(confidence: float, cloud_allowed: bool, route: Route) -> None:
-    assert ConfidenceGate(0.8).route(confidence, cloud_allowed=cloud_allowed) is route
+def test_one_threshold_decides(score: float, understood: float, local: bool) -> None:
+    judged = ConfidenceGate(0.8).judge("presence", score, "?", understood)
+    assert judged.confidence == pytest.approx(score * understood)
+    assert judged.local is local
 
 
 def test_each_skill_has_its_own_calibration() -> None:
     gate = ConfidenceGate(0.8, {"counting": Calibration(0.5, 0.0)})
-    assert gate.calibrate("counting", 0.9) == pytest.approx(0.75)
-    assert gate.calibrate("presence", 0.9) == 0.9
+    assert gate.judge("counting", 0.9, "?").confidence == pytest.approx(0.75)
+    assert gate.judge("presence", 0.9, "?").confidence == 0.9
