@@ -60,8 +60,11 @@ def command_words(record: Record) -> str:
 
 def answer_words(record: Record) -> str:
     """Say the answer, who gave it and how sure it is."""
-    price = f", {record['cost_usd']:.6f} USD" if record["cost_usd"] else ""
-    return f"{record['text']} [{record['origin']}, {record['confidence']:.0%} sure, {record['elapsed_s']:.2f} s{price}]"
+    price = f", {record['cost_usd']:.6f} USD" if record["cost_usd"] else ", bought before" if record["cached"] else ""
+    by = f" by {record['skill'] or record['model']}" if record["skill"] or record["model"] else ""
+    quoted = "".join(f"\n  from {source}" for source in record["sources"])
+    sure = f"{record['confidence']:.0%} sure, {record['elapsed_s']:.2f} s{price}"
+    return f"{record['text']} [{record['origin']}{by}, {sure}]{quoted}"
 
 
 def say_words(record: Record) -> str:

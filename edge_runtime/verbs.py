@@ -17,6 +17,7 @@ from edge_runtime.dictation import make_dictation
 from edge_runtime.ears import make_voice
 from edge_runtime.errors import InputError
 from edge_runtime.inference.sounds import SoundStream
+from edge_runtime.questions import answered
 from edge_runtime.sections import DictationSettings
 from edge_runtime.sources.files import is_sound, read_picture, read_sound, sound_blocks, write_sound
 from edge_runtime.types import Frame, Question
@@ -222,13 +223,8 @@ def asking(settings: Settings, picture: str | None) -> Callable[[str], Record]:
             raise InputError("the question is empty; ask something")
         at = time.monotonic()
         frame = None if image is None else Frame("picture", at, image)
-        answer = answerer.answer(Question(text, "terminal", at, frame))
-        return {
-            "text": answer.text,
-            "confidence": round(answer.confidence, 4),
-            "origin": answer.origin.value,
-            "cost_usd": answer.cost_usd,
-            "elapsed_s": round(answer.elapsed_s, 4),
-        }
+        question = Question(text, "terminal", at, frame)
+        told = dict(answered(question, answerer.answer(question)).data)
+        return {key: value for key, value in told.items() if key != "question"}
 
     return ask
