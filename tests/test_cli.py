@@ -150,8 +150,11 @@ def test_an_answer_says_who_gave_it(run: Callable[..., Any], question: str, orig
     status, (line,), _ = run("ask", "--json", question)
     assert status == 0
     assert line["origin"] == origin
-    assert set(line) == {"text", "confidence", "origin", "cost_usd", "elapsed_s"}
+    assert set(line) == {"text", "confidence", "origin", "cost_usd", "elapsed_s", *PROVENANCE}
     assert line["cost_usd"] == 0
+
+
+PROVENANCE = ("skill", "model", "prompt", "cached", "sources")
 
 
 def test_config_explains_every_key(run: Callable[..., Any]) -> None:
@@ -176,7 +179,7 @@ def test_doctor_says_what_to_do(run: Callable[..., Any], tmp_path: Path) -> None
     ("cloud", "key", "origin", "said", "asked"),
     [
         pytest.param("enabled: true", True, "cloud", "A red ball.", 1, id="allowed"),
-        pytest.param("enabled: true, usd_per_day: 0.000001", True, "abstained", "budget", 0, id="money-cap-reached"),
+        pytest.param("enabled: true, budget: {usd_per_day: 0.000001}", True, "abstained", "budget", 0, id="money-cap-reached"),
         pytest.param("enabled: true", False, "abstained", "EDGE_CLOUD_API_KEY", 0, id="no-key"),
         pytest.param("enabled: false", True, "abstained", "switched off", 0, id="switched-off"),
     ],
@@ -195,7 +198,7 @@ def test_the_cloud_is_asked_only_when_it_may_be(
         if key:
             monkeypatch.setenv("EDGE_CLOUD_API_KEY", KEY)
         (tmp_path / "a.yaml").write_text(
-            f"cloud: {{{cloud}, base_url: '{endpoint.url}'}}\ndevice: {{data_dir: data}}\n"
+            f"cloud: {{{cloud}, providers: [{{base_url: '{endpoint.url}'}}]}}\ndevice: {{data_dir: data}}\n"
         )
         status, (line,), err = run("ask", "--json", "what is the capital of Peru?", "--config", "a.yaml")
     assert status == 0
@@ -209,8 +212,9 @@ def test_the_cloud_is_asked_only_when_it_may_be(
 @pytest.mark.parametrize(
     ("permission", "pictures"),
     [
-        pytest.param("send_pictures: true", 1, id="allowed"),
-        pytest.param("send_pictures: false", 0, id="not-allowed"),
+        pytest.param("picture", 1, id="allowed"),
+        pytest.param("redacted_picture", 1, id="allowed when redacted"),
+        pytest.param("text", 0, id="not-allowed"),
     ],
 )
 def test_a_picture_leaves_only_with_permission(
@@ -224,7 +228,8 @@ def test_a_picture_leaves_only_with_permission(
     monkeypatch.setenv("EDGE_CLOUD_API_KEY", KEY)
     with serving() as endpoint:
         (tmp_path / "a.yaml").write_text(
-            f"cloud: {{enabled: true, {permission}, base_url: '{endpoint.url}'}}\ndevice: {{data_dir: data}}\n"
+            f"cloud: {{enabled: true, providers: [{{base_url: '{endpoint.url}'}}]}}\n"
+            f"egress: {{default: {permission}}}\ndevice: {{data_dir: data}}\n"
         )
         run("ask", "what colour is the ball in the picture?", "--image", picture, "--config", "a.yaml")
     assert sum("data:image/jpeg;base64" in json.dumps(sent) for sent in endpoint.requests) == pictures
