@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.skills.phrasing import ANY_PLACE, CUES, DETAILS, FILLERS, FRAME, normal
 from edge_runtime.skills.sentences import PREFIX, camera_names
+from edge_runtime.skills.skill import Reader
 
 if TYPE_CHECKING:
     from edge_runtime.skills.nouns import Nouns
@@ -22,6 +23,8 @@ EmbedText = Callable[[Sequence[str]], NDArray[np.float32]]
 UNKNOWN_WORD = 0.6
 """Factor on the confidence for each word that neither the sentence frame nor the noun explains."""
 SPOTTED = 0.95
+READ = 0.9
+"""A skill that reads a question by itself so surely gets it, whatever its words."""
 OTHERS = (
     "what is the weather today",
     "what is on my calendar today",
@@ -82,6 +85,7 @@ class Router:
         embed_text: EmbedText | None = None,
     ) -> None:
         self._skills = {skill.name: skill for skill in skills}
+        self._readers = [skill for skill in skills if isinstance(skill, Reader)]
         self._nouns = nouns
         self._match = match
         self._cameras = {tuple(name.split()): camera for name, camera in camera_names(cameras)}
@@ -100,7 +104,25 @@ class Router:
         if found is not None and found.intent.startswith(PREFIX):
             slots = {name: str(value) for name, value in found.slots.items()}
             return Routed(self._skills[found.intent.removeprefix(PREFIX)], slots)
-        return self._by_words(sentence)
+        reader, surely = self._read(text)
+        if reader is not None and surely >= READ:
+            return Routed(reader)
+        others = self._by_words(sentence)
+        if reader is not None and (others is None or others.confidence < surely):
+            return Routed(reader)
+        return others
+
+    def _read(self, text: str) -> tuple[Skill | None, float]:
+        """Return the skill that reads `text` most surely, and how surely; the first that is sure is taken."""
+        best: Skill | None = None
+        most = 0.0
+        for skill in self._readers:
+            surely = skill.reads(text) if isinstance(skill, Reader) else 0.0
+            if surely > most:
+                best, most = skill, surely
+            if most >= READ:
+                break
+        return best, most
 
     def _by_words(self, sentence: str) -> Routed | None:
         words = sentence.split()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from edge_runtime.decision.confidence import Reply
 from edge_runtime.decision.scene import LastLook, Scene, either
@@ -48,6 +48,14 @@ class Skill(Protocol):
 
     def answer(self, question: Question, scene: Scene, slots: Mapping[str, str]) -> Reply | None:
         """Return a reply with a raw score, None where the skill cannot know."""
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """A skill that reads questions by itself, because no list of templates holds them all: sums, timers, documents."""
+
+    def reads(self, text: str) -> float:
+        """Return how surely `text` is for this skill, 0 to 1: 0 where it is not, 1 where every word was understood."""
 
 
 @dataclass(frozen=True, slots=True)
