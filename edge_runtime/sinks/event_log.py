@@ -1,0 +1,249 @@
+"""The events worth remembering, on disk with their wall time, so that questions about the past have answers."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from edge_runtime.errors import SinkError
+from edge_runtime.sinks.event_past import ALIVE_EVERY_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from edge_runtime.types import Event
+
+_log = logging.getLogger(__name__)
+
+FILE = "events.sqlite"
+FIRST_SET = 1_704_067_200.0
+"""1 January 2024; a clock that shows an earlier time has not been set since power-on."""
+KEPT = frozenset({"object", "zone", "line", "sound", "intent", "answered", "source_status", "timer"})
+WRITE_EVERY_S = 3.0
+TIDY_EVERY = 500
+_DAY_S = 86_400.0
+_GO_AT_ONCE = 0.1
+_MAX_DATA = 4_000
+_PRAGMAS = (
+    "PRAGMA page_size=1024",
+    # Two processes at once: one box writes, `ask` reads.
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",
+    "PRAGMA wal_autocheckpoint=256",
+    "PRAGMA journal_size_limit=524288",
+)
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, id TEXT, session INTEGER, wall REAL, dated INTEGER,
+    at REAL, kind TEXT, source TEXT, label TEXT, score REAL, data TEXT)""",
+    "CREATE INDEX IF NOT EXISTS by_wall ON events (wall)",
+    """CREATE TABLE IF NOT EXISTS sessions (id INTEGER PRIMARY KEY, began REAL, alive REAL, dated INTEGER,
+    closed INTEGER DEFAULT 0)""",
+)
+Row = tuple[str, float, str, str, str | None, float | None, str]
+
+
+class EventLog:
+    """A sink that keeps events for `days` and within `max_mb`; the oldest go first. Safe across threads.
+
+    What came in is written every few seconds in one transaction, and at `close`: `kill -9` loses the last seconds at
+    most. A file that is not a sound database is moved to `<path>.corrupt`, said in the log, and a new one made.
+
+    Events that come before the clock is set are kept in their order, marked, and get their time once it is set.
+
+    Args:
+        path: the file.
+        days: what is older is forgotten.
+        max_mb: disk space at most, besides about 1 MB of write-ahead log.
+        clock: gives Unix time.
+
+    Raises:
+        SinkError: the folder cannot be written.
+    """
+
+    name = "event_log"
+    durable = False
+
+    def __init__(self, path: Path, days: float, max_mb: float, clock: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self._keep_s = days * _DAY_S
+        self._max_bytes = max_mb * 1_000_000
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._waiting: list[Row] = []
+        self._untidy = 0
+        self._closed = threading.Event()
+        self._failing = False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._open_or_replace()
+        except (sqlite3.Error, OSError) as error:
+            raise SinkError(
+                f"event log {path} cannot be opened: {error}; check that the folder can be written"
+            ) from None
+        self._thread = threading.Thread(target=self._write_now_and_then, name="event-log", daemon=True)
+        self._thread.start()
+
+    def publish(self, event: Event) -> None:
+        """Take one event; those that are not worth remembering are passed over."""
+        if event.kind not in KEPT or (event.kind == "object" and event.data.get("type") == "update"):
+            return
+        label, score, data = _told(event)
+        text = json.dumps(data, ensure_ascii=False)
+        if len(text) > _MAX_DATA:
+            text = "{}"
+        with self._lock:
+            self._waiting.append((event.id, event.at, event.kind, event.source, label, score, text))
+
+    def flush(self) -> None:
+        """Write what waits.
+
+        Raises:
+            SinkError: the disk is full or failing; what waited is lost where it cannot be written.
+        """
+        with self._lock:
+            try:
+                self._mended(self._write)
+            except (sqlite3.Error, OSError) as error:
+                raise SinkError(f"event log {self.path}: {error}; check the space on that disk") from None
+
+    def close(self, timeout_s: float) -> None:
+        """Write what waits and close the file."""
+        self._closed.set()
+        self._thread.join(timeout_s)
+        try:
+            self.flush()
+        finally:
+            with self._lock:
+                self._db.close()
+
+    def _write_now_and_then(self) -> None:
+        alive_at = time.monotonic()
+        while not self._closed.wait(WRITE_EVERY_S):
+            if not self._waiting and time.monotonic() - alive_at < ALIVE_EVERY_S:
+                continue
+            alive_at = time.monotonic()
+            try:
+                self.flush()
+                self._failing = False
+            except SinkError as error:
+                if not self._failing:
+                    _log.error("%s", error)
+                self._failing = True
+
+    def _write(self) -> None:
+        now, at = self._clock(), time.monotonic()
+        dated, rows = now >= FIRST_SET, self._waiting
+        with self._db:
+            if dated and not self._dated:
+                self._date(now - at)
+            for event_id, when, kind, source, label, score, data in rows:
+                # A recording may be read faster than it was made; nothing has happened after now.
+                wall = min(now - at + when, now)
+                self._db.execute(
+                    "INSERT INTO events (id, session, wall, dated, at, kind, source, label, score, data)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (event_id, self._session, wall, dated, when, kind, source, label, score, data),
+                )
+            alive = (now, self._closed.is_set(), self._session)
+            self._db.execute("UPDATE sessions SET alive = ?, closed = ? WHERE id = ?", alive)
+        self._untidy += len(rows)
+        self._waiting = []
+        if self._untidy >= TIDY_EVERY:
+            self._tidy()
+
+    def _date(self, offset: float) -> None:
+        """Give this session's events their time, once the clock is set."""
+        self._dated = True
+        mine = (offset, self._session)
+        self._db.execute("UPDATE events SET wall = at + ?, dated = 1 WHERE session = ? AND dated = 0", mine)
+        self._db.execute("UPDATE sessions SET began = ?, dated = 1 WHERE id = ?", (offset + self._began, self._session))
+
+    def _tidy(self) -> None:
+        """Forget what is too old or too much."""
+        self._untidy = 0
+        now = self._clock()
+        with self._db:
+            if now >= FIRST_SET:
+                self._db.execute("DELETE FROM events WHERE wall < ? AND dated = 1", (now - self._keep_s,))
+                old = (now - self._keep_s, self._session)
+                self._db.execute("DELETE FROM sessions WHERE alive < ? AND dated = 1 AND id != ?", old)
+        while self._used_bytes() > self._max_bytes:
+            with self._db:
+                count = self._db.execute("SELECT count(*) FROM events").fetchone()[0]
+                if count <= 1:
+                    return
+                surplus = max(int(count * _GO_AT_ONCE), 1)
+                self._db.execute(
+                    "DELETE FROM events WHERE seq IN (SELECT seq FROM events ORDER BY seq LIMIT ?)", (surplus,)
+                )
+
+    def _used_bytes(self) -> int:
+        pages, free, size = (
+            int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return (pages - free) * size
+
+    def _mended(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except sqlite3.DatabaseError as error:
+            self._set_aside(error)
+        else:
+            return
+        self._open()
+        work()
+
+    def _open_or_replace(self) -> None:
+        try:
+            self._open()
+        except sqlite3.DatabaseError as error:
+            self._set_aside(error)
+            self._open()
+
+    def _open(self) -> None:
+        self._db = sqlite3.connect(self.path, timeout=5.0, check_same_thread=False)
+        try:
+            for pragma in _PRAGMAS:
+                self._db.execute(pragma)
+            verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(verdict)
+            now = self._clock()
+            self._began, self._dated = time.monotonic(), now >= FIRST_SET
+            with self._db:
+                for table in _TABLES:
+                    self._db.execute(table)
+                begun = (now, now, self._dated)
+                row = self._db.execute("INSERT INTO sessions (began, alive, dated) VALUES (?, ?, ?)", begun)
+            self._session = row.lastrowid
+            self._tidy()
+        except sqlite3.Error:
+            self._db.close()
+            raise
+
+    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
+        """Move a damaged file out of the way; any other `error` is raised again."""
+        if isinstance(error, (sqlite3.OperationalError, sqlite3.ProgrammingError)):
+            raise error
+        self._db.close()
+        aside = self.path.with_name(self.path.name + ".corrupt")
+        self.path.replace(aside)
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        _log.error("event log %s is damaged (%s); moved to %s, a new one is used", self.path, error, aside)
+
+
+def _told(event: Event) -> tuple[str | None, float | None, dict[str, Any]]:
+    """Return an event's label, its score and the rest of what is remembered of it."""
+    data: dict[str, Any] = dict(event.data)
+    if event.kind == "object":
+        after = data["after"]
+        kept = {"type": data["type"], "track": after["id"], "seen_s": after["seen_s"], "box": after["box"]}
+        return data["label"], after["score"], kept
+    return data.pop("label", None), data.pop("score", data.pop("confidence", None)), data
