@@ -15,6 +15,7 @@ from edge_runtime.bundles.parts import (
     DetectorPart,
     FileEntry,
     GatePart,
+    GeneratorPart,
     ImagePart,
     LabelsPart,
     Part,
@@ -44,6 +45,7 @@ _PARTS = {
     SpeechPart: "speech recogniser",
     AudioPart: "sound model",
     PhonesPart: "acoustic model",
+    GeneratorPart: "language model",
     GatePart: "local threshold",
 }
 
@@ -67,6 +69,7 @@ class Manifest(Part):
     speech: SpeechPart | None = None
     audio: AudioPart | None = None
     phones: PhonesPart | None = None
+    generator: GeneratorPart | None = None
     gate: GatePart | None = None
     numbers: dict[str, Any]
     teachers: tuple[str, ...]
@@ -137,4 +140,4 @@ class Manifest(Part):
 
     def _parts(self) -> list[Part]:
         found = (self.image, self.text, self.detector, self.labels, self.classify, self.speech, self.audio, self.phones)
-        return [part for part in (*found, self.gate) if part is not None]
+        return [part for part in (*found, self.generator, self.gate) if part is not None]

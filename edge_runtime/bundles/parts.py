@@ -250,6 +250,35 @@ class PhonesPart(Part):
     confidence: dict[str, float] = {}
 
 
+class GeneratorPart(Part):
+    """A language model that writes token by token.
+
+    Attributes:
+        decoder: `input_ids` (1, n), `places` (k), `total` (1) and `past.N.key`, `past.N.value` (1, heads, room, head_size)
+            in; `logits` (1, k, vocabulary) after those places and `present.N.key`, `present.N.value`, as the past, out.
+        template: file of the chat template, None where the model has none.
+        special: what the template knows by name, such as bos_token.
+        layers, heads, head_size: of the keys and values.
+        context: tokens that the model was made for, its reply counted.
+        stop_ids: tokens that end a reply.
+        stop_text: a character that ends one.
+        bits: of the weights.
+    """
+
+    decoder: str
+    tokenizer: str
+    template: str | None = None
+    special: dict[str, str] = {}
+    layers: int = Field(gt=0)
+    heads: int = Field(gt=0)
+    head_size: int = Field(gt=0)
+    context: int = Field(gt=1)
+    vocabulary: int = Field(gt=1)
+    stop_ids: tuple[int, ...] = Field(min_length=1)
+    stop_text: str | None = Field(default=None, min_length=1, max_length=1)
+    bits: Literal[4, 8, 32] = 32
+
+
 class GatePart(Part):
     """Answers stay local above `local_threshold`, chosen so that at most a share `alpha` of them is wrong."""
 
