@@ -13,6 +13,7 @@ from edge_runtime.bundles.parts import (
     AudioPart,
     ClassifyPart,
     DetectorPart,
+    FacesPart,
     FileEntry,
     GatePart,
     GeneratorPart,
@@ -46,6 +47,7 @@ _PARTS = {
     AudioPart: "sound model",
     PhonesPart: "acoustic model",
     GeneratorPart: "language model",
+    FacesPart: "face finder",
     GatePart: "local threshold",
 }
 
@@ -70,6 +72,7 @@ class Manifest(Part):
     audio: AudioPart | None = None
     phones: PhonesPart | None = None
     generator: GeneratorPart | None = None
+    faces: FacesPart | None = None
     gate: GatePart | None = None
     numbers: dict[str, Any]
     teachers: tuple[str, ...]
@@ -140,4 +143,4 @@ class Manifest(Part):
 
     def _parts(self) -> list[Part]:
         found = (self.image, self.text, self.detector, self.labels, self.classify, self.speech, self.audio, self.phones)
-        return [part for part in (*found, self.generator, self.gate) if part is not None]
+        return [part for part in (*found, self.generator, self.faces, self.gate) if part is not None]

@@ -254,8 +254,9 @@ class GeneratorPart(Part):
     """A language model that writes token by token.
 
     Attributes:
-        decoder: `input_ids` (1, n), `places` (k), `total` (1) and `past.N.key`, `past.N.value` (1, heads, room, head_size)
-            in; `logits` (1, k, vocabulary) after those places and `present.N.key`, `present.N.value`, as the past, out.
+        decoder: `input_ids` (1, n), `places` (k), `total` (1) and `past.N.key`, `past.N.value` (1, heads, room,
+            head_size) in; `logits` (1, k, vocabulary) after those places and `present.N.key`, `present.N.value`, shaped
+            as the past, out.
         template: file of the chat template, None where the model has none.
         special: what the template knows by name, such as bos_token.
         layers, heads, head_size: of the keys and values.
@@ -277,6 +278,19 @@ class GeneratorPart(Part):
     stop_ids: tuple[int, ...] = Field(min_length=1)
     stop_text: str | None = Field(default=None, min_length=1, max_length=1)
     bits: Literal[4, 8, 32] = 32
+
+
+class FacesPart(Part):
+    """What finds faces: three networks, `faces` float32 (n, 3, height, width), RGB, -1 to 1 in, `scores`, `moves` out.
+
+    Attributes:
+        propose, refine, decide: the ONNX files; thresholds: the score that each needs to let a place through.
+    """
+
+    propose: str
+    refine: str
+    decide: str
+    thresholds: tuple[float, float, float]
 
 
 class GatePart(Part):
