@@ -116,6 +116,7 @@ class Question:
         history: what was said before, oldest first.
         schema: JSON schema that the answer's text must satisfy, as JSON.
         wait_s: seconds the asker waits at most, None where the settings decide.
+        local_only: nobody outside this box may be asked.
     """
 
     text: str
@@ -126,6 +127,7 @@ class Question:
     history: tuple[Turn, ...] = ()
     schema: Mapping[str, object] | None = None
     wait_s: float | None = None
+    local_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

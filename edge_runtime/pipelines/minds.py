@@ -160,6 +160,8 @@ class Minds:
         mark = self.mark(request.skill)
         if isinstance(self._cloud, str):
             return abstained(self._cloud, guess, mark)
+        if request.question.local_only:
+            return abstained("nobody else may be asked", guess, mark)
         frame = request.question.frame
         if pending.scene_bound and frame is not None and not self._cloud.sees(frame.source):
             return abstained("pictures may not leave this box", guess, mark)
