@@ -93,6 +93,47 @@ class OnnxSession:
         self.timing = Timing(self.timing.runs + 1, self.timing.total_s + elapsed, elapsed)
         return dict(zip(self._outputs, results, strict=True))
 
+    def pinned(self, *, past: Mapping[str, NDArray[Any]], present: Mapping[str, NDArray[Any]]) -> Pinned:
+        """Return the model with some inputs and outputs that stay where they are."""
+        return Pinned(self._session.io_binding(), self._session, past, present)
+
+
+class Pinned:
+    """A model with arrays that it reads and writes in place: none of them is copied from run to run.
+
+    Args:
+        binding: what the session reads and writes.
+        session: the model.
+        past: arrays that it reads, by the inputs' names.
+        present: arrays that it writes, by the outputs' names; the same ones for an operator that can work in place.
+    """
+
+    def __init__(
+        self,
+        binding: onnxruntime.IOBinding,
+        session: onnxruntime.InferenceSession,
+        past: Mapping[str, NDArray[Any]],
+        present: Mapping[str, NDArray[Any]],
+    ) -> None:
+        self._binding, self._session = binding, session
+        # The addresses alone would not keep them alive.
+        self._kept = (dict(past), dict(present))
+        for name, array in past.items():
+            self._binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+        for name, array in present.items():
+            self._write_to(name, array)
+
+    def run(self, feeds: Mapping[str, NDArray[Any]], into: Mapping[str, NDArray[Any]]) -> None:
+        """Run the model on further inputs and write further outputs into arrays of their exact shape."""
+        for name, array in feeds.items():
+            self._binding.bind_cpu_input(name, array)
+        for name, array in into.items():
+            self._write_to(name, array)
+        self._session.run_with_iobinding(self._binding)
+
+    def _write_to(self, name: str, array: NDArray[Any]) -> None:
+        self._binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+
 
 def _options(threads: int) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
