@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 from edge_runtime.skills.clock import Clock
 from edge_runtime.skills.counting import Counting
 from edge_runtime.skills.description import Description
+from edge_runtime.skills.history import History
 from edge_runtime.skills.last_seen import LastSeen
 from edge_runtime.skills.presence import Presence
+from edge_runtime.skills.reckoning import Reckoning
+from edge_runtime.skills.sounds_heard import SoundsHeard
+from edge_runtime.skills.units import Units
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.skills.nouns import Nouns
     from edge_runtime.skills.skill import Skill
+    from edge_runtime.skills.visits import Past
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +32,29 @@ class Means:
         nouns: what the detector knows.
         now: gives the wall clock's time in the owner's time zone.
         max_age_s: a look older than this says nothing about now; above `vision.refresh_s`.
+        past: the record of events.
+        sounds: what the microphones are listened to for; nothing where there are none.
     """
 
     nouns: Nouns
     now: Callable[[], datetime]
     max_age_s: float = 15.0
+    past: Past | None = None
+    sounds: tuple[str, ...] = ()
 
 
 def builtin_skills(means: Means) -> tuple[Skill, ...]:
     """Return one of each that `means` allows."""
     nouns, now, max_age_s = means.nouns, means.now, means.max_age_s
+    past = means.past
+    about_the_past = (SoundsHeard(now, past, means.sounds), History(nouns, now, past)) if past else ()
     return (
         Presence(nouns, max_age_s),
         Counting(nouns, max_age_s),
         Description(nouns, max_age_s),
-        LastSeen(nouns, now),
+        LastSeen(nouns, now, past),
+        *about_the_past,
         Clock(now),
+        Reckoning(),
+        Units(),
     )

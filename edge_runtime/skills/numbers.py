@@ -34,9 +34,9 @@ _ORDINALS = _numbered(
     "sixteenth seventeenth eighteenth nineteenth twentieth",
     1,
 ) | {"thirtieth": 30}
-_TOKEN = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|[a-z]+|\s+|.", re.DOTALL)
+_TOKEN = re.compile(r"[0-9]+(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|[a-z]+|\s+|.", re.DOTALL)
 
-FIGURE = r"(?:\(\d+/\d+\)|\d+(?:\.\d+)?)"
+FIGURE = r"(?:\([0-9]+/[0-9]+\)|[0-9]+(?:\.[0-9]+)?)"
 """A number as `figures` leaves it: digits, or a fraction in brackets."""
 
 
@@ -48,7 +48,7 @@ def value(figure: str) -> Fraction:
 def figures(text: str) -> str:
     """Return `text` in lower case with its numbers in figures.
 
-    "Twenty-five times two and a half" becomes "25 times (5/2)", "a third of 1,200" becomes "(1/3) of 1200".
+    "Twenty-five times two and a half" becomes "25 times 2.5", "a third of 1,200" becomes "(1/3) of 1200".
     """
     joined = re.sub(r"(?<=[a-z])-(?=[a-z])", " ", text.lower())
     tokens = _TOKEN.findall(joined)
@@ -68,7 +68,7 @@ def figures(text: str) -> str:
 
 def ordinals(text: str) -> str:
     """Return `text` in lower case with "the twenty-fourth" and "24th" as "24"."""
-    plain = re.sub(r"\b(\d+)(?:st|nd|rd|th)\b", r"\1", text.lower())
+    plain = re.sub(r"\b([0-9]+)(?:st|nd|rd|th)\b", r"\1", text.lower())
     plain = re.sub(r"\b(twenty|thirty)[ -](\w+)\b", _tens_ordinal, plain)
     return re.sub(r"\b[a-z]+\b", lambda word: str(_ORDINALS.get(word[0], word[0])), plain)
 
@@ -80,7 +80,8 @@ def said(number: Fraction | float) -> tuple[str, bool]:
         return f"{int(exact):,}", True
     size = abs(exact)
     if size >= 10**15 or (size and size < Fraction(1, 10**6)):
-        return _scientific(exact), False
+        text = _scientific(exact)
+        return text, text.startswith("10 ") and str(size.numerator).strip("0") == "1"
     places = 2 if size >= 1000 else max(3 - math.floor(math.log10(float(size))), 4 if size < 1 else 2)
     for digits in range(1, 7):
         if round(exact, digits) == exact and not isinstance(number, float):
@@ -96,7 +97,10 @@ def _scientific(number: Fraction) -> str:
     if size < 1:
         size, power = size * 10, power - 1
     mantissa = f"{float(size):.3g}"
-    return f"{'-' if number < 0 else ''}{mantissa} times 10 to the power of {power}"
+    if mantissa == "10":
+        mantissa, power = "1", power + 1
+    times = "" if mantissa == "1" else f"{mantissa} times "
+    return f"{'-' if number < 0 else ''}{times}10 to the power of {power}"
 
 
 def _gaps(tokens: Sequence[str]) -> list[str]:
@@ -116,7 +120,7 @@ def _written(number: Fraction) -> str:
         return str(number.numerator)
     for digits in range(1, 13):
         scaled = number * 10**digits
-        if scaled.denominator == 1 and number.denominator not in {2, 4, 8}:
+        if scaled.denominator == 1:
             return f"{scaled.numerator // 10**digits}.{scaled.numerator % 10**digits:0{digits}d}"
     return f"({number.numerator}/{number.denominator})"
 
@@ -148,7 +152,7 @@ def _fraction(words: Sequence[str], at: int) -> tuple[Fraction | None, int]:
                 return part * group, start + 1
         return part, at + 1
     count, after = (1, at + 1) if word in {"a", "an"} else (_UNITS.get(word), at + 1)
-    if word.isdigit() and len(word) < 3:
+    if word.isdecimal() and len(word) < 3:
         count = int(word)
     if count is None or after >= len(words) or words[after] not in _PARTS:
         return None, at
@@ -169,7 +173,7 @@ def _cardinal(words: Sequence[str], at: int) -> tuple[Fraction | None, int]:
             return total + number, end
         total, limit, end = total + number * scale, scale, end + 1
         following = end + (words[end : end + 1] == ["and"])
-        figure = following < len(words) and words[following][0].isdigit()
+        figure = following < len(words) and words[following][0].isdecimal()
         group = None if figure or _fraction(words, following)[0] is not None else _hundreds(words, following)
     return (total, end) if total else (None, at)
 
@@ -197,7 +201,7 @@ def _leading(words: Sequence[str], at: int) -> tuple[Fraction, int] | None:
     following = words[after] if after < len(words) else ""
     if word in {"a", "an"}:
         return (Fraction(1), after) if following in _GROUPS else None
-    if word[0].isdigit():
+    if word[0].isdecimal():
         return Fraction(word.replace(",", "")), after
     if word in _TENS:
         unit = _UNITS.get(following, 0)

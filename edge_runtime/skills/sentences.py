@@ -65,6 +65,8 @@ def spoken_questions(skills: Sequence[Skill], nouns: Nouns, cameras: Sequence[st
         "one": {"values": [{"in": indefinite(label), "out": label} for label in exact]},
         "many": {"values": [{"in": plural(label), "out": label} for label in exact]},
         "who": {"values": [{"in": word, "out": "person"} for word in ("anyone", "somebody") if "person" in exact]},
+        "small": {"range": {"from": 1, "to": 12}},
+        "number": {"range": {"from": 1, "to": 60}},
     }
     if cameras:
         places = f"({places}|(at|in|on) the {{camera}})"

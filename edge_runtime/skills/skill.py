@@ -39,7 +39,8 @@ class Skill(Protocol):
     def spoken(self) -> tuple[str, ...]:
         """Return the few templates that the speech recogniser listens for; `<place>` and the lists of labels are known.
 
-        The lists are `{one:label}` ("a dog"), `{many:label}` ("dogs") and `{who:label}` ("anyone").
+        The lists are `{one:label}` ("a dog"), `{many:label}` ("dogs"), `{who:label}` ("anyone"), `{small}` (1 to 12)
+        and `{number}` (1 to 60).
         """
 
     @property

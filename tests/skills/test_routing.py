@@ -103,7 +103,7 @@ def test_any_text_is_survived(text: str) -> None:
 def test_every_spoken_question_reaches_its_skill(cameras: tuple[str, ...]) -> None:
     skills, made = builtin_skills(Means(NOUNS, lambda: datetime(2026, 1, 1, tzinfo=UTC))), router(cameras)
     samples = list(sample_intents(Intents.from_dict(spoken_questions(skills, NOUNS, cameras))))
-    assert {intent for intent, _ in samples} == {f"question.{skill.name}" for skill in skills}
+    assert {intent for intent, _ in samples} == {f"question.{skill.name}" for skill in skills if skill.spoken}
     for intent, sentence in samples:
         routed = made(sentence)
         assert routed is not None, sentence
