@@ -31,6 +31,7 @@ from edge_runtime.mouth import Mouth
 from edge_runtime.pipelines.vision import VisionPipeline
 from edge_runtime.questions import answered
 from edge_runtime.runtime import Runtime
+from edge_runtime.senses import make_event_log
 from edge_runtime.sinks import topics
 from edge_runtime.sinks.broker import EmbeddedBroker, answers
 from edge_runtime.sinks.console import ConsoleSink
@@ -45,7 +46,10 @@ from edge_runtime.types import Answer, Event, Question
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from edge_runtime.api.server import ApiServer
     from edge_runtime.api.wyoming import WyomingServer
+    from edge_runtime.pipelines.dictation import Dictation
+    from edge_runtime.pipelines.voice import VoicePipeline
     from edge_runtime.sinks.fanout import Sink
     from edge_runtime.sinks.speaker import Speaker
 
@@ -64,6 +68,7 @@ class App:
         self._once = once
         self._scene = Scene()
         self.server: WyomingServer | None = None
+        self.api: ApiServer | None = None
         with ExitStack() as closing:
             self._closing = closing
             self._build(console)
@@ -80,11 +85,12 @@ class App:
         # Whoever waits for the end of a recording serves nobody.
         doors = Doors(settings) if settings.wyoming.enabled and not self._once else None
         heard = microphones or (doors and doors.hears)
+        asked = settings.api.enabled and not self._once
         voice = make_voice(settings, models, questions) if heard else None
         sounds = make_sounds(settings, models) if microphones else None
-        dictation = make_dictation(settings.voice.dictation, settings.device.threads) if heard else None
+        dictation = make_dictation(settings.voice.dictation, settings.device.threads) if heard or asked else None
         self._mqtt = self._make_mqtt() if settings.mqtt.enabled else None
-        fanout = FanOut([sink for sink in (self._mqtt, console, doors) if sink])
+        fanout = FanOut([sink for sink in (self._mqtt, console, doors, make_event_log(settings)) if sink])
         self._closing.callback(fanout.close, FLUSH_S)
         mouth = Mouth.of(settings, models) if settings.speech.enabled else None
         if mouth:
@@ -100,8 +106,20 @@ class App:
             doors.listen_along(self.house.listen_along)
             self.server = doors.server(models, voice, dictation, self.house.ask)
             self.house.add_server("wyoming", self.server.serve)
+        if asked:
+            self.api = self._make_api(models, voice, dictation)
+            self.house.add_server("http", self.api.serve)
         if self._mqtt:
             self._open_mqtt(self._mqtt, models.labels, sounds[1] if sounds else ())
+
+    def _make_api(
+        self, models: Models, voice: Callable[[], VoicePipeline] | None, dictation: Dictation | None
+    ) -> ApiServer:
+        from edge_runtime.api_door import Parts, api_server  # noqa: PLC0415 - few boxes serve it
+
+        runtime = partial(getattr, self, "runtime", None)
+        parts = Parts(models, self.house.questions.submit, self.metrics, runtime, voice, dictation)
+        return api_server(self._settings, parts)
 
     def summary(self) -> dict[str, Any]:
         """Return what was done since the start, in the order in which a person wants to know it."""

@@ -44,7 +44,7 @@ _TABLES = (
     """CREATE TABLE IF NOT EXISTS sessions (id INTEGER PRIMARY KEY, began REAL, alive REAL, dated INTEGER,
     closed INTEGER DEFAULT 0)""",
 )
-Row = tuple[str, float, str, str, str | None, float | None, str]
+Row = tuple[str, float, float, str, str, str | None, float | None, str]
 
 
 class EventLog:
@@ -96,8 +96,11 @@ class EventLog:
         text = json.dumps(data, ensure_ascii=False)
         if len(text) > _MAX_DATA:
             text = "{}"
+        now = self._clock()
+        # A recording may be read faster than it was made; nothing has happened after now.
+        wall = min(now - time.monotonic() + event.at, now)
         with self._lock:
-            self._waiting.append((event.id, event.at, event.kind, event.source, label, score, text))
+            self._waiting.append((event.id, wall, event.at, event.kind, event.source, label, score, text))
 
     def flush(self) -> None:
         """Write what waits.
@@ -139,16 +142,14 @@ class EventLog:
         now, at = self._clock(), time.monotonic()
         dated, rows = now >= FIRST_SET, self._waiting
         with self._db:
-            if dated and not self._dated:
-                self._date(now - at)
-            for event_id, when, kind, source, label, score, data in rows:
-                # A recording may be read faster than it was made; nothing has happened after now.
-                wall = min(now - at + when, now)
+            for event_id, wall, *rest in rows:
                 self._db.execute(
                     "INSERT INTO events (id, session, wall, dated, at, kind, source, label, score, data)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (event_id, self._session, wall, dated, when, kind, source, label, score, data),
+                    (event_id, self._session, wall, wall >= FIRST_SET, *rest),
                 )
+            if dated and not self._dated:
+                self._date(now - at)
             alive = (now, self._closed.is_set(), self._session)
             self._db.execute("UPDATE sessions SET alive = ?, closed = ? WHERE id = ?", alive)
         self._untidy += len(rows)

@@ -23,7 +23,7 @@ MOST = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """One event of the past; `wall` is Unix time, which only counts where `dated`: the clock was set.
+    """One event of the past; `wall` is Unix time, `at` the source's own seconds.
 
     Attributes:
         label: what was seen or heard, where the event names it.
@@ -34,9 +34,9 @@ class Remembered:
     kind: str
     source: str
     wall: float
+    at: float
     label: str | None
     score: float | None
-    dated: bool = True
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -58,14 +58,14 @@ class Past:
         Raises:
             SinkError: the log cannot be read.
         """
-        query = "SELECT kind, source, wall, label, score, dated, data FROM events WHERE wall BETWEEN ? AND ? AND dated"
+        query = "SELECT kind, source, wall, at, label, score, data FROM events WHERE wall BETWEEN ? AND ? AND dated"
         values: list[Any] = [start, end]
         for column, wanted in (("kind", kinds), ("label", labels)):
             if wanted:
                 query += f" AND {column} IN ({', '.join('?' * len(wanted))})"
                 values += wanted
         rows = self._read(f"{query} ORDER BY wall DESC, seq DESC LIMIT {MOST}", values)
-        return [Remembered(*row[:5], bool(row[5]), json.loads(row[6])) for row in reversed(rows)]
+        return [Remembered(*(*row[:-1], json.loads(row[-1]))) for row in reversed(rows)]
 
     def undated(self) -> int:
         """Return how many events came while the clock was not set and never got a time.

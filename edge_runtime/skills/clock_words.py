@@ -41,6 +41,7 @@ _SPELLINGS = tuple(
         (r"\s+", " "),
     )
 )
+_MINUTES_TO = re.compile(r"(?<!from )(?<!between )(?<!since )\b(5|10|20|25) (?:minutes? )?(to|past) (\d{1,2})\b(?!:)")
 _QUARTER_TO = re.compile(r"\b(?:a )?quarter (?:to|of) (\d{1,2})\b")
 _CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))? ?(am|pm)?$")
 
@@ -53,7 +54,13 @@ def plain(text: str) -> str:
     for pattern, replacement in _SPELLINGS:
         said = pattern.sub(replacement, said)
     said = _QUARTER_TO.sub(lambda found: f"{(int(found[1]) - 1) % 24}:45", said)
-    return said.strip()
+    return _MINUTES_TO.sub(_by_minutes, said).strip()
+
+
+def _by_minutes(found: re.Match[str]) -> str:
+    """Return "5:50" for "10 to 6"."""
+    hour, minutes = int(found[3]), int(found[1])
+    return f"{hour}:{minutes:02d}" if found[2] == "past" else f"{(hour - 1) % 24}:{60 - minutes}"
 
 
 def minutes_of(clock: str) -> tuple[int, ...]:

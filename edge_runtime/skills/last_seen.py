@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from edge_runtime.decision.confidence import Reply
+from edge_runtime.errors import SinkError
 from edge_runtime.skills.skill import narrow
+from edge_runtime.skills.visits import visits
 from edge_runtime.skills.wording import clock_is_set, duration, indefinite, listed, moment, on_camera
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.decision.scene import Scene, Sighting
     from edge_runtime.skills.nouns import Noun, Nouns
+    from edge_runtime.skills.visits import Past
     from edge_runtime.types import Question
 
 NOW_S = 3.0
@@ -28,10 +31,12 @@ class LastSeen:
 
     Args:
         now: gives the wall clock's time, with its time zone.
+        past: the record of events, which reaches back further than this run's memory.
     """
 
     nouns: Nouns
     now: Callable[[], datetime]
+    past: Past | None = None
     name: ClassVar[str] = "last_seen"
     about_scene: ClassVar[bool] = False
     sentences: ClassVar[tuple[str, ...]] = (
@@ -68,12 +73,33 @@ class LastSeen:
         camera = slots.get("camera")
         found = [sighting for label in noun.labels if (sighting := scene.last_seen(label, camera)) is not None]
         if not found:
-            return self._never(question, scene, noun, camera)
+            earlier = self._earlier(noun, slots)
+            return self._never(question, scene, noun, camera) if earlier is None else earlier
         last = max(found, key=lambda sighting: sighting.at)
         text = self._told(question, last)
         if finer := narrow(noun, slots):
             return Reply(f"{text[:-1]}, but I cannot tell whether it was {finer}.", 0.0)
         return Reply(text, last.score)
+
+    def _earlier(self, noun: Noun, slots: Mapping[str, str]) -> Reply | None:
+        """Return what the record knows from before this run, None where it has nothing or the clock is not set."""
+        now, camera = self.now(), slots.get("camera")
+        if self.past is None or not clock_is_set(now):
+            return None
+        try:
+            found = visits(self.past, 0.0, now.timestamp(), noun.labels)
+        except SinkError:
+            return None
+        found = [visit for visit in found if camera in {None, visit.source}]
+        if not found:
+            return None
+        last = max(found, key=lambda visit: visit.end or visit.start)
+        at = datetime.fromtimestamp(last.end or last.start, now.tzinfo)
+        ago = duration(max((now - at).total_seconds(), 1.0))
+        text = f"I last saw {indefinite(last.label)} {ago} ago, {moment(at, now)}, {on_camera(last.source)}."
+        if finer := narrow(noun, slots):
+            return Reply(f"{text[:-1]}, but I cannot tell whether it was {finer}.", 0.0)
+        return Reply(text, last.chance)
 
     def _told(self, question: Question, last: Sighting) -> str:
         thing, place, age_s = indefinite(last.label), on_camera(last.source), question.at - last.at

@@ -92,7 +92,7 @@ class _Reading:
 
     def clocks(self) -> Span | None:
         """Read what names hours: between, since, before, at."""
-        readers: Sequence[tuple[re.Pattern[str], Callable[[re.Match[str]], Span]]] = (
+        readers: Sequence[tuple[re.Pattern[str], Callable[[re.Match[str]], Span | None]]] = (
             (_FROM_TO, self._from_to),
             (_SINCE, self._since),
             (_BEFORE, self._before),
@@ -174,7 +174,7 @@ class _Reading:
         # When somebody left is not known here; the day is said, so nobody is misled.
         return self._span(self._at_hour(self._today, 0), self._now, "today") if _AWAY.search(self._said) else None
 
-    def _from_to(self, found: re.Match[str]) -> Span:
+    def _from_to(self, found: re.Match[str]) -> Span | None:
         first, second = found[1], found[2]
         if (half := re.search(r"[ap]m$", second)) and first.isdigit() and int(first) <= 12:
             first += half[0]
@@ -190,19 +190,19 @@ class _Reading:
         )
         return self._span(low, high, phrase)
 
-    def _since(self, found: re.Match[str]) -> Span:
+    def _since(self, found: re.Match[str]) -> Span | None:
         minute, day = self._latest(minutes_of(found[1]))
         start = self._at_minute(day, minute)
         if self._day not in {None, self._today} and not found[0].startswith("since"):
             return self._span(start, self._at_hour(day, 24), f"after {start:%H:%M}{self._on(day)}")
         return self._span(start, self._now, f"since {start:%H:%M}{self._on(day)}")
 
-    def _before(self, found: re.Match[str]) -> Span:
+    def _before(self, found: re.Match[str]) -> Span | None:
         minute, day = self._latest(minutes_of(found[1]))
         end = self._at_minute(day, minute)
         return self._span(self._at_hour(day, 0), end, f"before {end:%H:%M}{self._on(day)}")
 
-    def _at(self, found: re.Match[str]) -> Span:
+    def _at(self, found: re.Match[str]) -> Span | None:
         minute, day = self._latest(minutes_of(found[1]))
         centre, near = self._at_minute(day, minute), timedelta(seconds=AROUND_S)
         return self._span(centre - near, centre + near, f"around {centre:%H:%M}{self._on(day)}")
