@@ -154,6 +154,9 @@ class ApiSettings(Section):
     enabled: bool = Field(default=False, description="Serve it; `edge-runtime serve` does so too.")
     host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 is every network of this box.")
     port: int = Field(default=8471, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    names: tuple[str, ...] = Field(
+        default=(), description="Names under which clients ask for this box, besides its host name and addresses."
+    )
     max_body_mb: float = Field(default=16.0, gt=0, le=1024, description="Larger requests are refused.")
     requests_per_minute: int = Field(default=120, ge=1, description="Requests of one client a minute, at most.")
     remote_pictures: tuple[str, ...] = Field(

@@ -20,8 +20,10 @@ from edge_runtime import __version__, output
 from edge_runtime.bundle_verbs import bundles
 from edge_runtime.config import Settings
 from edge_runtime.errors import BundleError, ConfigError, EdgeError, InputError
+from edge_runtime.intent_verbs import intents
 from edge_runtime.runtime import ExitStatus
 from edge_runtime.say_verb import say
+from edge_runtime.serve_verb import serve
 from edge_runtime.settings_help import explain
 from edge_runtime.teach_verbs import listening_of, teach, wake
 from edge_runtime.transcribe_verb import transcribe
@@ -39,6 +41,7 @@ cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 cli.add_typer(bundles, name="bundle")
+cli.add_typer(intents, name="intents")
 cli.add_typer(teach, name="teach")
 
 LAST_FOUND = Path("run-output/last-frame.jpg")
@@ -203,6 +206,7 @@ def ask(
         output.emit(answer(question), as_json=as_json, words=output.answer_words)
 
 
+cli.command()(serve)
 cli.command()(say)
 cli.command()(wake)
 cli.command()(transcribe)

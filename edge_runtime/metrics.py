@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _LATENCY_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
 
@@ -34,3 +34,16 @@ class Metrics:
         self.frame_seconds = Histogram(
             "edge_frame_seconds", "From picture taken to events accepted.", registry=registry, buckets=_LATENCY_S
         )
+        self.http_requests = Counter(
+            "edge_http_requests", "Requests to the HTTP API.", ["route", "status"], registry=registry
+        )
+        self.http_seconds = Histogram(
+            "edge_http_seconds", "From request to the last byte of its reply.", ["route"], registry=registry,
+            buckets=_LATENCY_S,
+        )  # fmt: skip
+
+    exposition_type = CONTENT_TYPE_LATEST
+
+    def exposition(self) -> bytes:
+        """Return all of it as Prometheus reads it."""
+        return generate_latest(self.registry)

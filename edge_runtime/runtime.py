@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from edge_runtime.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from edge_runtime.metrics import Metrics
 
@@ -74,6 +74,11 @@ class Worker:
     def done(self) -> bool:
         """Return whether the work has ended, well or not."""
         return self._thread.ident is not None and not self._thread.is_alive()
+
+    @property
+    def state(self) -> str:
+        """Return how the source is, empty as long as nothing is known."""
+        return self._state
 
     @property
     def silent_s(self) -> float:
@@ -146,6 +151,16 @@ class Runtime:
         self._thread_crashed = False
         self._fed_at = float("-inf")
         self._stop_at = float("inf")
+
+    @property
+    def well(self) -> bool:
+        """Tell whether it runs: nothing has crashed, nothing is to end."""
+        crashed = self._thread_crashed or any(worker.crashed for worker in self._workers())
+        return not crashed and not self._stopping.is_set()
+
+    def states(self) -> Mapping[str, str]:
+        """Return the state of every worker by its name, ONLINE where all is well."""
+        return {worker.name: worker.state or ONLINE for worker in self._workers()}
 
     def stop(self) -> None:
         """Ask everything to end within ten seconds; safe to call from a signal handler."""

@@ -106,8 +106,15 @@ OWNERS = {
     },
     "vosk": {"inference/vosk_model.py"},
     "rich": {"cli.py"},
-    "fastapi": {"api/server.py", "api/chat_routes.py", "api/audio_routes.py", "api/admission.py"},
-    "uvicorn": {"api/server.py"},
+    "fastapi": {
+        "api/server.py",
+        "api/wrong_bodies.py",
+        *(f"api/{kind}_routes.py" for kind in ("audio", "box", "chat", "embedding")),
+    },
+    "starlette": {"api/server.py"},
+    "uvicorn": {"api/server.py", "api/connections.py"},
+    # The bytes of HTTP, which uvicorn reads with it too.
+    "h11": {"api/connections.py", "api/remote_pictures.py"},
     "jsonschema": {"cloud/answer_format.py"},
     "phonenumbers": {"decision/redaction.py"},
     "pint": {"skills/units.py"},

@@ -19,11 +19,10 @@ CHUNK_SAMPLES = 512
 
 
 class Resampler:
-    """Brings one stream of mono float32 samples from `rate_hz` to 16 kHz, within -1 to 1."""
+    """Brings one stream of mono float32 samples from `rate_hz` to 16 kHz, or `to_hz`, within -1 to 1."""
 
-    def __init__(self, rate_hz: int) -> None:
-        same = rate_hz == SAMPLE_RATE_HZ
-        self._stream = None if same else soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32")
+    def __init__(self, rate_hz: int, to_hz: int = SAMPLE_RATE_HZ) -> None:
+        self._stream = None if rate_hz == to_hz else soxr.ResampleStream(rate_hz, to_hz, 1, dtype="float32")
 
     def feed(self, samples: NDArray[np.float32], *, last: bool = False) -> NDArray[np.float32]:
         """Return what is ready; the filter holds back a few milliseconds until `last`."""
