@@ -29,6 +29,13 @@ test: .venv/.dev
 	$(BUILD)/pip install --quiet --disable-pip-version-check -e '.[build,dev]'
 	touch $@
 
+# Other people's programs that the API is tested with; each pins much of what it needs.
+.venv-clients/.dev: Makefile
+	$(PYTHON) -m venv .venv-clients
+	echo '*' >.venv-clients/.gitignore
+	.venv-clients/bin/pip install --quiet --disable-pip-version-check 'llm>=0.36' 'litellm[proxy]>=1.83' 'schemathesis>=4.32'
+	touch $@
+
 test-build: .venv-build/.dev
 	$(BUILD)/pytest tests/making tests/scripts tests/models
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from edge_runtime.pipelines.voice import VoicePipeline
     from edge_runtime.runtime import Runtime
     from edge_runtime.sections import SpeechSettings
+    from edge_runtime.sentences import Source
     from edge_runtime.types import AudioChunk, Sound
 
 TOKEN_FILE = "api-token"  # noqa: S105 - a file's name
@@ -56,6 +57,7 @@ class Parts:
         metrics: of the box.
         runtime: returns what runs the box, None before it does.
         voice: makes a pipeline of the home's recogniser; made when it is first needed where the box has none.
+        questions: sentences that it is to know besides those of the home.
         dictation: writes down what the recogniser does not know.
     """
 
@@ -64,6 +66,7 @@ class Parts:
     metrics: Metrics
     runtime: Callable[[], Runtime | None]
     voice: Callable[[], VoicePipeline] | None
+    questions: Source | None
     dictation: Dictation | None
 
 
@@ -159,7 +162,7 @@ class Ears:
     @cached_property
     def _write(self) -> Callable[[AudioChunk], str]:
         settings, parts = self._settings, self._parts
-        voice = parts.voice or make_voice(settings, parts.models, None)
+        voice = parts.voice or make_voice(settings, parts.models, parts.questions)
         return transcriber(voice(), settings.voice.min_confidence, parts.dictation)
 
 

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from edge_runtime.api.wyoming import WyomingServer
     from edge_runtime.pipelines.dictation import Dictation
     from edge_runtime.pipelines.voice import VoicePipeline
+    from edge_runtime.sentences import Source
     from edge_runtime.sinks.fanout import Sink
     from edge_runtime.sinks.speaker import Speaker
 
@@ -107,18 +108,22 @@ class App:
             self.server = doors.server(models, voice, dictation, self.house.ask)
             self.house.add_server("wyoming", self.server.serve)
         if asked:
-            self.api = self._make_api(models, voice, dictation)
+            self.api = self._make_api(models, voice, questions, dictation)
             self.house.add_server("http", self.api.serve)
         if self._mqtt:
             self._open_mqtt(self._mqtt, models.labels, sounds[1] if sounds else ())
 
     def _make_api(
-        self, models: Models, voice: Callable[[], VoicePipeline] | None, dictation: Dictation | None
+        self,
+        models: Models,
+        voice: Callable[[], VoicePipeline] | None,
+        questions: Source,
+        dictation: Dictation | None,
     ) -> ApiServer:
         from edge_runtime.api_door import Parts, api_server  # noqa: PLC0415 - few boxes serve it
 
         runtime = partial(getattr, self, "runtime", None)
-        parts = Parts(models, self.house.questions.submit, self.metrics, runtime, voice, dictation)
+        parts = Parts(models, self.house.questions.submit, self.metrics, runtime, voice, questions, dictation)
         return api_server(self._settings, parts)
 
     def summary(self) -> dict[str, Any]:
