@@ -45,6 +45,7 @@ def make_answerer(settings: Settings, models: Models, scene: Scene) -> tuple[Ans
 
 def _router(settings: Settings, models: Models) -> tuple[Router, Source]:
     from edge_runtime.decision.intents import IntentMatcher  # noqa: PLC0415 - hassil is slow to import
+    from edge_runtime.household import furnished  # noqa: PLC0415
     from edge_runtime.senses import equipped  # noqa: PLC0415
     from edge_runtime.skills.builtin import Means, builtin_skills  # noqa: PLC0415
     from edge_runtime.skills.nouns import Nouns  # noqa: PLC0415
@@ -56,7 +57,7 @@ def _router(settings: Settings, models: Models) -> tuple[Router, Source]:
     # A view without motion is looked at every refresh_s only; until then the last look still holds.
     max_age_s = max(_LEAST_MAX_AGE_S, 1.5 * settings.vision.refresh_s)
     means = Means(nouns, lambda: datetime.now(UTC).astimezone(zone), max_age_s)
-    skills = builtin_skills(equipped(means, settings, models))
+    skills = builtin_skills(furnished(equipped(means, settings, models), settings, models))
     cameras = [camera.name for camera in settings.cameras]
     matcher = IntentMatcher([question_sentences(skills, nouns, cameras)])
     meaning = models.embedder.embed_text if models.manifest.text else None

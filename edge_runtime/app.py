@@ -26,6 +26,7 @@ from edge_runtime.doors import Doors
 from edge_runtime.ears import make_voice
 from edge_runtime.errors import ConfigError
 from edge_runtime.house import House
+from edge_runtime.household import keep_time
 from edge_runtime.metrics import Metrics
 from edge_runtime.mouth import Mouth
 from edge_runtime.pipelines.vision import VisionPipeline
@@ -110,6 +111,8 @@ class App:
         if asked:
             self.api = self._make_api(models, voice, questions, dictation)
             self.house.add_server("http", self.api.serve)
+        if not self._once:
+            keep_time(self.house, settings)
         if self._mqtt:
             self._open_mqtt(self._mqtt, models.labels, sounds[1] if sounds else ())
 

@@ -13,6 +13,7 @@ from edge_runtime.skills.last_seen import LastSeen
 from edge_runtime.skills.presence import Presence
 from edge_runtime.skills.reckoning import Reckoning
 from edge_runtime.skills.sounds_heard import SoundsHeard
+from edge_runtime.skills.timers import Timers
 from edge_runtime.skills.units import Units
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.skills.nouns import Nouns
     from edge_runtime.skills.skill import Skill
+    from edge_runtime.skills.timers import Shelf
     from edge_runtime.skills.visits import Past
 
 
@@ -34,6 +36,7 @@ class Means:
         max_age_s: a look older than this says nothing about now; above `vision.refresh_s`.
         past: the record of events.
         sounds: what the microphones are listened to for; nothing where there are none.
+        timers: where timers are kept.
     """
 
     nouns: Nouns
@@ -41,6 +44,7 @@ class Means:
     max_age_s: float = 15.0
     past: Past | None = None
     sounds: tuple[str, ...] = ()
+    timers: Shelf | None = None
 
 
 def builtin_skills(means: Means) -> tuple[Skill, ...]:
@@ -54,6 +58,7 @@ def builtin_skills(means: Means) -> tuple[Skill, ...]:
         Description(nouns, max_age_s),
         LastSeen(nouns, now, past),
         *about_the_past,
+        *([Timers(means.timers, now)] if means.timers else []),
         Clock(now),
         Reckoning(),
         Units(),
