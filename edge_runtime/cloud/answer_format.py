@@ -1,0 +1,99 @@
+"""Answers in a given shape: the schema as endpoints want it, and whether a reply keeps to it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from jsonschema import Draft202012Validator, ValidationError, validators
+from jsonschema.exceptions import SchemaError, best_match
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from edge_runtime.errors import CloudProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+LONGEST_COMPLAINT = 300
+NAME = "answer"
+
+
+class AnswerFormat:
+    """A JSON schema that answers must satisfy.
+
+    Args:
+        schema: as JSON; `$ref` reaches no further than the schema itself.
+
+    Raises:
+        CloudProtocolError: it is no JSON schema.
+    """
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._schema = dict(schema)
+        kind = validators.validator_for(self._schema, default=Draft202012Validator)
+        try:
+            kind.check_schema(self._schema)
+        except (SchemaError, RecursionError) as error:
+            what = error.message if isinstance(error, SchemaError) else "it is nested too deeply"
+            raise CloudProtocolError(f"the answer's schema is no JSON schema: {_short(what)}") from None
+        registry: Registry[Any] = Registry()
+        self._validator = kind(self._schema, registry=registry)
+
+    def wire(self, schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the parameter `response_format`, of `schema` where another one is to be sent.
+
+        Strict decoding is asked for where the schema is one that endpoints can be strict about: every object lists
+        all its properties as required and allows no others.
+        """
+        sent = dict(self._schema if schema is None else schema)
+        return {"type": "json_schema", "json_schema": {"name": NAME, "schema": sent, "strict": _is_strict(sent)}}
+
+    def complaint(self, text: str) -> str | None:
+        """Return what is wrong with a reply, None where nothing is."""
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            return _short(f"the reply is not JSON: {error}")
+        try:
+            wrong = best_match(self._validator.iter_errors(value))
+        except (Unresolvable, RecursionError) as error:
+            return _short(f"the schema cannot be followed: {error}")
+        if not isinstance(wrong, ValidationError):
+            return None
+        return _short(f"at {wrong.json_path}: {wrong.message}")
+
+
+def says_unsure(text: str, unsure: str) -> bool:
+    """Tell whether a JSON reply holds the word `unsure` where an answer should be."""
+    try:
+        return any(leaf.strip(" .!").upper() == unsure for leaf in _strings(json.loads(text)))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _strings(inner)
+
+
+def _is_strict(schema: object) -> bool:
+    if isinstance(schema, list):
+        return all(_is_strict(part) for part in schema)
+    if not isinstance(schema, dict):
+        return True
+    properties = schema.get("properties")
+    if schema.get("type") == "object" or properties is not None:
+        named = set(properties) if isinstance(properties, dict) else set()
+        required = schema.get("required")
+        if schema.get("additionalProperties") is not False or set(required or ()) != named:
+            return False
+    return all(_is_strict(part) for part in schema.values())
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST_COMPLAINT else text[: LONGEST_COMPLAINT - 1] + "…"
