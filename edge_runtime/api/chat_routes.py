@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from edge_runtime.types import Answer, Question
 
 MOST_SOUNDS = 4
+_EVENT = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {"data": {"type": "string", "description": "A chat.completion.chunk as JSON; [DONE] at the end."}},
+}
 _CLIENT_PATIENCE = "x-stainless-read-timeout"
 """OpenAI's own clients tell how long they wait."""
 
@@ -42,7 +47,7 @@ def chat_routes(can: Capabilities, names: ModelNames, pictures: PictureSource, h
         200: {
             "model": ChatReply,
             "description": "The answer; a stream of chat.completion.chunk events where `stream` is true",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": _EVENT}},
         }
     }
 

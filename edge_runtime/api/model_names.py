@@ -22,6 +22,16 @@ class ModelNames:
         """Return the names that clients are shown."""
         return tuple(dict.fromkeys((*CHAT_MODELS, self.bundle)))
 
+    @property
+    def ears(self) -> tuple[str, ...]:
+        """Return the names of what writes down speech, also that which clients ask for by themselves."""
+        return (*self.listed, *_EARS)
+
+    @property
+    def mouths(self) -> tuple[str, ...]:
+        """Return the names of what speaks."""
+        return (*self.listed, *_MOUTHS)
+
     def check(self, name: str) -> None:
         """Refuse a name that no model of this box has: whoever asks for gpt-4o must not get less unawares.
 
@@ -31,12 +41,12 @@ class ModelNames:
         self._check(name, self.listed)
 
     def check_ears(self, name: str) -> None:
-        """Do the same for what writes down speech, which also has the name that clients ask for by themselves."""
-        self._check(name, (*self.listed, *_EARS))
+        """Do the same for what writes down speech."""
+        self._check(name, self.ears)
 
     def check_mouth(self, name: str) -> None:
         """Do the same for what speaks."""
-        self._check(name, (*self.listed, *_MOUTHS))
+        self._check(name, self.mouths)
 
     def _check(self, name: str, known: tuple[str, ...]) -> None:
         if name not in known:

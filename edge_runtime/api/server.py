@@ -127,6 +127,8 @@ class ApiServer:
             limits,
             self._can.metrics,
         )
+        # It would log what is wrong with every form that a client sends.
+        logging.getLogger("python_multipart").setLevel(logging.ERROR)
         server = uvicorn.Server(_config(app, limits))
         serving = asyncio.create_task(server.serve([listener]))
         try:
@@ -156,7 +158,7 @@ class ApiServer:
         app.include_router(audio_routes(self._can, names, hands))
         app.include_router(box_routes(self._can, names))
         _explain_errors(app)
-        _describe(app)
+        _describe(app, names)
         return app
 
 
@@ -214,7 +216,7 @@ def _explain_errors(app: FastAPI) -> None:
     app.add_exception_handler(Exception, broken)
 
 
-def _describe(app: FastAPI) -> None:
+def _describe(app: FastAPI, names: ModelNames) -> None:
     """Mend FastAPI's own description: errors of validation are 400 here, and the token is asked for everywhere."""
     document: dict[str, Any] = app.openapi()
     for operations in document["paths"].values():
@@ -223,6 +225,10 @@ def _describe(app: FastAPI) -> None:
     schemas = document["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    known = {"SpeechBody": names.mouths, "Body_transcribe_v1_audio_transcriptions_post": names.ears}
+    for name, schema in schemas.items():
+        if "model" in schema["properties"] and "Body" in name:
+            schema["properties"]["model"]["enum"] = list(known.get(name, names.listed))
     document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     document["security"] = [{"token": []}]
     app.openapi_schema = document

@@ -94,29 +94,40 @@ class Encoding:
     """
 
     def __init__(self, container: Container, resampler: Resamples) -> None:
-        self._container = container
         self._resampler = resampler
         self._resampling: Resampling | None = None
-        self._kept: list[Samples] = []
+        self._left = round(LONGEST_S * SPEECH_HZ)
+        self._bytes = io.BytesIO()
+        self._file: soundfile.SoundFile | None = None
+        if container.kind:
+            # The heads of these files hold lengths and are written last.
+            self._file = soundfile.SoundFile(
+                self._bytes, "w", SPEECH_HZ, 1, format=container.kind, subtype=container.subtype
+            )
 
     def feed(self, sound: Sound) -> bytes:
-        """Return the bytes that are ready after another piece of speech, all of one rate."""
+        """Return the bytes that are ready after another piece of speech, all of one rate.
+
+        Raises:
+            RequestError: the speech is longer than 600 s.
+        """
         self._resampling = self._resampling or self._resampler(sound.rate_hz, SPEECH_HZ)
         return self._take(self._resampling.feed(sound.samples))
 
     def end(self) -> bytes:
         """Return the last bytes, or the whole file."""
         ready = self._take(self._resampling.feed(np.zeros(0, np.float32), last=True)) if self._resampling else b""
-        if not self._container.kind:
+        if self._file is None:
             return ready
-        file = io.BytesIO()
-        soundfile.write(
-            file, np.concatenate(self._kept), SPEECH_HZ, format=self._container.kind, subtype=self._container.subtype
-        )
-        return file.getvalue()
+        self._file.close()
+        return self._bytes.getvalue()
 
     def _take(self, samples: Samples) -> bytes:
-        if not self._container.kind:
+        self._left -= len(samples)
+        if self._left < 0:
+            why = f"the text takes longer than {LONGEST_S:g} s to say; send it in parts"
+            raise RequestError(why, param="input", code="speech_too_long")
+        if self._file is None:
             return encoded(samples)
-        self._kept.append(samples)
+        self._file.write(samples)
         return b""
