@@ -34,6 +34,7 @@ def make_bundle(
     ] = None,
     language: Annotated[str, typer.Option(help="Of speech, for recognisers of many.")] = "en",
     fp32: Annotated[bool, typer.Option("--fp32", help="Leave the weights as they are.")] = False,
+    int4: Annotated[bool, typer.Option("--int4", help="Weights of 4 bits, for language models that write.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the bundle that is there.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -43,7 +44,7 @@ def make_bundle(
     from edge_runtime.making.order import Order  # noqa: PLC0415
 
     names = () if labels is None else tuple(verbs.label_list(labels))
-    order = Order(source, out, force, not fp32, calibrate, names, layout, size, min_score, language)
+    order = Order(source, out, force, not fp32, calibrate, names, layout, size, min_score, language, int4)
     made = maker.make(order, lambda line: print(line, file=sys.stderr, flush=True))
     output.emit(made, as_json=as_json, words=output.bundle_words)
 

@@ -225,9 +225,10 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
-        for kind in (nodes.For, nodes.Macro, nodes.CallBlock):
-            for node in tree.find_all(kind):
-                node.body.insert(0, nodes.ExprStmt(_own("step", [])))
+        again: list[nodes.For | nodes.Macro | nodes.CallBlock] = [*tree.find_all(nodes.For)]
+        again += [*tree.find_all(nodes.Macro), *tree.find_all(nodes.CallBlock)]
+        for node in again:
+            node.body.insert(0, nodes.ExprStmt(_own("step", [])))
         return _Concats().visit(tree)  # type: ignore[no-any-return]
 
 

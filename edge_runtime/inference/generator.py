@@ -189,7 +189,7 @@ class Generator:
         logits = self._memory.read(prompt, stop)
         most = min(wish.max_output_tokens, self._memory.room - len(prompt))
         finish: Finish = "length"
-        while logits is not None and len(reply.tokens) < most:
+        while not stop.reason_known and len(reply.tokens) < most:
             if reply.add(*sampler.pick(logits), ends=self._part.stop_ids):
                 finish = "stop"
                 break

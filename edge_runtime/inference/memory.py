@@ -61,17 +61,18 @@ class Memory:
         most = min(len(tokens), len(self._tokens))
         return next((place for place in range(most) if tokens[place] != self._tokens[place]), most)
 
-    def read(self, tokens: Sequence[int], stopped: Callable[[], bool] = bool) -> Floats | None:
-        """Be told exactly these tokens and return the logits after the last, (vocabulary,); None if stopped before.
+    def read(self, tokens: Sequence[int], stopped: Callable[[], bool] = bool) -> Floats:
+        """Be told exactly these tokens and return the logits after the last, (vocabulary,).
 
-        What is known of them already is not read again. The logits are written over by the next call.
+        What is known of them already is not read again. The logits are written over by the next call, and mean nothing
+        where reading was stopped.
         """
         start = min(self.known(tokens), len(tokens) - 1)
         del self._tokens[start:]
         for first in range(start, len(tokens), _AT_ONCE):
             if stopped():
-                return None
-            self._add(tokens[first : min(first + _AT_ONCE, len(tokens))])
+                break
+            self._add(tokens[first : first + _AT_ONCE])
         return self._last
 
     def follow(self, token: int) -> Floats:

@@ -84,6 +84,9 @@ class Decoder(nn.Module):
 
     Args:
         model: a causal language model of transformers whose attention can be exchanged.
+
+    Attributes:
+        window: how far back the layers that see least look, known after the first run; 0 where all see everything.
     """
 
     def __init__(self, model: Any) -> None:
@@ -92,6 +95,7 @@ class Decoder(nn.Module):
         self._past: tuple[Tensor, ...] = ()
         self._total = torch.zeros(1, dtype=torch.int32)
         self._present: dict[int, tuple[Tensor, Tensor]] = {}
+        self.window = 0
 
     def forward(self, input_ids: Tensor, places: Tensor, total: Tensor, past: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Return the "logits", "present.0.key", "present.0.value", "present.1.key" and so on."""
@@ -128,6 +132,8 @@ class Decoder(nn.Module):
         number, heads, size = int(module.layer_idx), int(query.shape[1]), int(query.shape[3])
         if how.get("s_aux") is not None:
             raise InputError(f"model type {self.config.model_type!r} has attention sinks, which cannot be exported")
+        window = int(how.get("sliding_window") or 0)
+        self.window = max(self.window, window)
         flat = [x.transpose(1, 2).reshape(1, -1, x.shape[1] * size) for x in (query, key, value)]
         attended, keys, values = GroupQueryAttention.apply(
             *flat,
@@ -137,7 +143,7 @@ class Decoder(nn.Module):
             heads,
             int(key.shape[1]),
             float(how.get("scaling") or size**-0.5),
-            int(how.get("sliding_window") or 0),
+            window,
             float(how.get("softcap") or 0.0),
         )
         self._present[number] = keys, values

@@ -1,4 +1,4 @@
-"""Which pieces of which model become a bundle: CLIP, SigLIP, sentence encoders and picture classifiers."""
+"""Which pieces of which model become a bundle: CLIP, SigLIP, sentence encoders, classifiers; others have own files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from transformers import AutoModel, AutoModelForImageClassification, CLIPModel, 
 
 from edge_runtime.errors import InputError
 from edge_runtime.inference.preprocess import token_ids
-from edge_runtime.making import speech
+from edge_runtime.making import generating, speech
 from edge_runtime.making.loading import Words, weights
 from edge_runtime.making.pictures import preparation
 from edge_runtime.making.samples import SENTENCES, Pictures
@@ -69,10 +69,12 @@ def plan(original: Original, order: Order) -> Plan:
         return _classifier(original, order)
     if kind in _ENCODERS:
         return _sentence_encoder(original, order)
+    if any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in architectures):
+        return generating.writer(original, order)
     raise InputError(
         f"{original.source}: no bundle can be made of model type {kind!r} ({', '.join(architectures) or 'no name'}); "
-        f"known are clip, siglip, whisper, moonshine, picture classifiers, and sentence encoders of the types "
-        f"{', '.join(sorted(_ENCODERS))}"
+        f"known are clip, siglip, whisper, moonshine, picture classifiers, causal language models, and sentence "
+        f"encoders of the types {', '.join(sorted(_ENCODERS))}"
     )
 
 

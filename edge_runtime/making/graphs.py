@@ -71,7 +71,7 @@ def to_int8(full: Path, small: Path, calibration: Iterable[Feeds] | None) -> Non
         calibration: inputs to scale the activations by (static, convolutions and products), or None to scale them as
             they come (dynamic, products alone).
     """
-    with tempfile.TemporaryDirectory() as scratch, _quiet():
+    with tempfile.TemporaryDirectory() as scratch, quiet():
         prepared = Path(scratch) / "prepared.onnx"
         quant_pre_process(_modern(full, Path(scratch)), prepared, skip_symbolic_shape=True)
         if calibration is None:
@@ -170,7 +170,7 @@ def _kept_float(path: Path) -> list[str]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep onnxruntime's advice to its own programmers from the owner's terminal."""
     log = logging.getLogger()
     level = log.level

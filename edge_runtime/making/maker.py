@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.making.order import Order, Say
 
-_PARTS = ("image", "text", "detector", "labels", "classify", "speech")
+_PARTS = ("image", "text", "detector", "labels", "classify", "speech", "audio", "phones", "generator")
 
 
 def make(order: Order, say: Say) -> dict[str, Any]:
@@ -29,6 +29,8 @@ def make(order: Order, say: Say) -> dict[str, Any]:
     """
     if order.calibrate is not None and not order.calibrate.is_dir():
         raise InputError(f"{order.calibrate}: no such folder; give one with pictures like those the model will see")
+    if order.int4 and not order.int8:
+        raise InputError("--int4 and --fp32 exclude each other; give one of them")
     with appearing(order.out, force=order.force) as folder:
         if order.source.lower().endswith(".onnx"):
             from edge_runtime.making.detectors import detector  # noqa: PLC0415 - needs less than the rest

@@ -30,6 +30,7 @@ class Order:
         size: rows and columns of a detector whose file leaves them open.
         min_score: what an object needs to be reported.
         language: two letters, of speech, for a recogniser of many languages.
+        int4: make the weights of a language model 4-bit integers.
     """
 
     source: str
@@ -42,3 +43,4 @@ class Order:
     size: int | None = None
     min_score: float = 0.3
     language: str = "en"
+    int4: bool = False

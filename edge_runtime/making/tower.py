@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -12,11 +14,16 @@ if TYPE_CHECKING:
 
     import torch
 
+    from edge_runtime.making.order import Order, Say
+
 Feeds = dict[str, NDArray[Any]]
 """The inputs of one run, by name."""
 
 Axes = dict[str, dict[int, str]]
 """The axes that may differ from run to run, by input or output name."""
+
+Finish = Callable[["Tower", Path, Path, "Order", "Say"], tuple[str, dict[str, Any]]]
+"""Makes the bundle's file (the second path) of a tower's FP32 file, and says what was done and what was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,7 @@ class Tower:
         examples: inputs to trace it with (the first) and to compare it on (all).
         calibration: of a picture model: the owner's inputs, to scale INT8 convolutions by. None for others, whose
             few convolutions stay as they are.
+        finish: writes the bundle's file in a way of its own, where INT8 by the usual one does not fit.
     """
 
     file: str
@@ -39,6 +47,7 @@ class Tower:
     outputs: Axes
     examples: tuple[Feeds, ...]
     calibration: Iterable[Feeds] | None = None
+    finish: Finish | None = None
 
     @property
     def name(self) -> str:
@@ -56,6 +65,7 @@ class Plan:
         tokenizer: text of tokenizer.json.
         measured_on: what the numbers were measured on, by tower.
         numbers: what is already measured, by tower.
+        texts: further files of the bundle, by name.
     """
 
     towers: tuple[Tower, ...]
@@ -63,3 +73,4 @@ class Plan:
     tokenizer: str | None = None
     measured_on: Mapping[str, str] = field(default_factory=dict)
     numbers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)

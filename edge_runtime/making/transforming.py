@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import optimum.utils.logging
 import transformers.utils.logging
 
+from edge_runtime.errors import InputError
 from edge_runtime.making import families, graphs
 from edge_runtime.making.exporting import OPSET, export
 from edge_runtime.making.writing import Facts
@@ -35,15 +36,24 @@ def transform(original: Original, order: Order, folder: Path, say: Say) -> Facts
     for library in (optimum.utils.logging, transformers.utils.logging):
         library.set_verbosity_error()
     plan = families.plan(original, order)
+    if order.int4 and not any(tower.finish for tower in plan.towers):
+        raise InputError(f"{original.source}: --int4 is for language models that write; leave it out")
     numbers: dict[str, dict[str, Any]] = {}
     how: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for tower in plan.towers:
             numbers[tower.name] = {**plan.numbers.get(tower.name, {}), **export(tower, Path(scratch) / tower.file)}
-            how[tower.file], found = _shrink(tower, Path(scratch), folder / tower.file, order, say)
+            if tower.finish is None:
+                how[tower.file], found = _shrink(tower, Path(scratch), folder / tower.file, order, say)
+            else:
+                how[tower.file], found = tower.finish(
+                    tower, Path(scratch) / tower.file, folder / tower.file, order, say
+                )
             numbers[tower.name] |= {**found, "measured_on": plan.measured_on[tower.name]}
     if plan.tokenizer is not None:
         (folder / "tokenizer.json").write_text(plan.tokenizer, encoding="utf-8")
+    for name, text in plan.texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
     return Facts(
         name=original.name,
         version=original.version,

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     BertConfig,
     BertModel,
@@ -14,9 +14,25 @@ from transformers import (
     CLIPImageProcessor,
     CLIPModel,
     ConvNextImageProcessor,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
     MoonshineConfig,
     MoonshineForConditionalGeneration,
+    Phi3Config,
+    Phi3ForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
     PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
     ResNetConfig,
     ResNetForImageClassification,
     RobertaConfig,
@@ -31,6 +47,8 @@ from transformers import (
     WhisperFeatureExtractor,
     WhisperForConditionalGeneration,
 )
+
+from edge_runtime.making.samples import SENTENCES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -207,3 +225,75 @@ def moonshine(folder: Path, seed: int = 0) -> Path:
     hearing = {"feature_extractor_type": "Wav2Vec2FeatureExtractor", "do_normalize": False, "sampling_rate": 16000}
     (folder / "preprocessor_config.json").write_text(json.dumps(hearing))
     return save(MoonshineForConditionalGeneration(config), folder, seed=seed)
+
+
+CHATML = (
+    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
+    "{{ '<|im_start|>system\nYou help.<|im_end|>\n' }}{% endif %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+def bytes_words(folder: Path, *, template: str | None = CHATML) -> int:
+    """Write a tokenizer of bytes that was trained on a few sentences, with marks for turns; return its size."""
+    marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=marks, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(SENTENCES, trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=marks[0], eos_token=marks[2], pad_token=marks[2], unk_token=marks[0]
+    )
+    fast.chat_template = template
+    fast.save_pretrained(folder)
+    return len(fast)
+
+
+_WRITERS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    "llama": (LlamaConfig, LlamaForCausalLM, {"num_key_value_heads": 2, "tie_word_embeddings": True}),
+    "qwen2": (Qwen2Config, Qwen2ForCausalLM, {"num_key_value_heads": 1, "tie_word_embeddings": False}),
+    "qwen3": (Qwen3Config, Qwen3ForCausalLM, {"num_key_value_heads": 2, "head_dim": 16, "tie_word_embeddings": True}),
+    "gemma2": (
+        Gemma2Config,
+        Gemma2ForCausalLM,
+        {"num_key_value_heads": 2, "head_dim": 8, "sliding_window": 24, "query_pre_attn_scalar": 8},
+    ),
+    "gemma3_text": (
+        Gemma3TextConfig,
+        Gemma3ForCausalLM,
+        {"num_key_value_heads": 1, "head_dim": 8, "sliding_window": 24, "query_pre_attn_scalar": 8},
+    ),
+    "phi": (PhiConfig, PhiForCausalLM, {"partial_rotary_factor": 0.5}),
+    "phi3": (Phi3Config, Phi3ForCausalLM, {"num_key_value_heads": 2, "pad_token_id": 0}),
+    "gpt2": (GPT2Config, GPT2LMHeadModel, {}),
+}
+
+
+def writer(
+    folder: Path, kind: str = "llama", seed: int = 0, *, template: str | None = CHATML, size: int = 32, **how: Any
+) -> Path:
+    """Write a causal language model whose replies wander."""
+    count = bytes_words(folder, template=template)
+    settings, model, own = _WRITERS[kind]
+    if kind == "gpt2":
+        shape = {"n_embd": size, "n_layer": 2, "n_head": 4, "n_positions": 512}
+    else:
+        shape = {
+            "hidden_size": size, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 2 * size,
+            "max_position_embeddings": 512,
+        }  # fmt: skip
+    ids = {"bos_token_id": 0, "eos_token_id": 2, "vocab_size": count}
+    made = model(settings(**{**shape, **ids, **own, **how}))
+    torch.manual_seed(seed)
+    for parameter in (
+        x for name, x in made.named_parameters() if x.ndim > 1 and "embed" not in name and "wte" not in name
+    ):
+        torch.nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5)
+    # A token whose own row counts for little beside what the layers make of it is hardly followed by itself.
+    torch.nn.init.normal_(made.get_input_embeddings().weight, std=0.1 if made.config.tie_word_embeddings else 1.0)
+    made.save_pretrained(folder)
+    (folder / "README.md").write_text(CARD)
+    return folder
