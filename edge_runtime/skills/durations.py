@@ -135,16 +135,24 @@ def moment_said(then: datetime, now: datetime) -> str:
 def called(timer: Timer) -> str:
     """Return what one timer is called: "pasta timer", "alarm", "reminder to check the oven"."""
     if timer.kind == "reminder":
-        return f"reminder to {timer.text}" if timer.text else "reminder"
+        return f"reminder{reminder_of(timer.text)}"
     name = timer.name or (length_name(timer.length_s) if timer.kind == "timer" else "")
     return f"{name} {timer.kind}".strip()
+
+
+def reminder_of(text: str) -> str:
+    """Return what a reminder is of, as it is said to whom it reminds: " to call your mum", " about the meeting"."""
+    yours = re.sub(r"\bmy\b", "your", re.sub(r"\bme\b", "you", text))
+    link = "" if text.startswith(("about ", "that ")) else "to "
+    return f" {link}{yours}" if text else ""
 
 
 def ended(timer: Timer, late_s: float) -> str:
     """Return what the box says when a timer has ended, `late_s` seconds ago."""
     late = f" That was due {duration(late_s)} ago, while I was off." if late_s > _LATE_S else ""
     if timer.kind == "reminder":
-        return f"Reminder: {timer.text or 'it is time'}.{late}"
+        what = re.sub(r"^(?:to|about|that) ", "", reminder_of(timer.text).strip())
+        return f"Reminder: {what or 'it is time'}.{late}"
     if timer.kind == "alarm":
         return f"Time to wake up. This is your {called(timer)}.{late}"
     return f"Your {called(timer)} is done.{late}"

@@ -45,7 +45,7 @@ _ALARM_FORMS = _forms(
     rf"{_MAKE}{_ART}@ (?:(?P<name>{_NAME}) )?alarm",
 )
 _REMIND = rf"(?:{_MAKE}{_ART}reminder|remind (?:me|us))"
-_OF_WHAT = r"(?:to|about|that|of|for)"
+_OF_WHAT = r"(?P<link>to|about|that|of|for)"
 _REMINDER_FORMS = _forms(
     rf"{_REMIND}(?: (?:in|at|for|on|after))? @,?(?: {_OF_WHAT} (?P<text>[^@]+))?",
     rf"{_REMIND} {_OF_WHAT} (?P<text>[^@]+?),?(?: (?:in|at|for|on|after))? @",
@@ -97,7 +97,7 @@ class Wish:
         kind: of what is to be set.
         kinds: of what is asked about; any where empty.
         name: of the timer.
-        text: of a reminder.
+        text: of a reminder: "check the oven", "about the meeting", "that the bus leaves".
         span_s: how long; of a change, how much more, or less where negative.
         moment: the time of day instead, in words.
         every: all of them are meant; of one to be set, that it is to happen again and again.
@@ -173,7 +173,8 @@ def _reminder_or_alarm(short: str, *, span_s: float | None = None, moment: str =
     if found := _first(_ALARM_FORMS, short):
         return Wish("set", "alarm", name=found.get("name", ""), span_s=span_s, moment=moment)
     if found := _first(_REMINDER_FORMS, short):
-        return Wish("set", "reminder", text=found["text"].strip(" ,"), span_s=span_s, moment=moment)
+        link = {"": "", "to": "", "that": "that "}.get(found["link"], "about ")
+        return Wish("set", "reminder", text=link + found["text"].strip(" ,"), span_s=span_s, moment=moment)
     return None
 
 

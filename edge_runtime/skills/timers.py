@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from edge_runtime.decision.confidence import Reply
 from edge_runtime.decision.timers import after, at, left_s, longer
 from edge_runtime.errors import EdgeError
-from edge_runtime.skills.durations import called, coming, moment_said, span_said
+from edge_runtime.skills.durations import called, coming, moment_said, reminder_of, span_said
 from edge_runtime.skills.timer_words import Wish, wish_of
-from edge_runtime.skills.wording import amount, clock_is_set, listed
+from edge_runtime.skills.wording import amount, clock_is_set, indefinite, listed
 from edge_runtime.types import Event, new_id
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Timers:
         if len(self.shelf.all()) >= MOST_TIMERS:
             return Reply(f"There are {MOST_TIMERS} timers already; cancel one first.", 1.0)
         if wish.every:
-            return Reply(f"I can set a {wish.kind} for one time only, not again and again.", 1.0)
+            return Reply(f"I can set {indefinite(wish.kind)} for one time only, not again and again.", 1.0)
         made = self._made(wish)
         if isinstance(made, Reply):
             return made
@@ -136,7 +136,7 @@ class Timers:
     def _confirmed(self, timer: Timer) -> str:
         when = f"in {span_said(timer.length_s)}" if timer.length_s else self._moment(timer)
         if timer.kind == "reminder":
-            return f"I will remind you {when}{f' to {timer.text}' if timer.text else ''}."
+            return f"I will remind you {when}{reminder_of(timer.text)}."
         if timer.kind == "alarm":
             return f"I will wake you {when}." if not timer.name else f"Your {called(timer)} is set {when}."
         return f"Your {called(timer)} is set{f' for {span_said(timer.length_s)}' if timer.name else ''}."
