@@ -9,6 +9,7 @@ import time
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -196,9 +197,32 @@ def _disk(folder: Path) -> Finding:
 def _cloud(settings: Settings) -> Finding:
     if not settings.cloud.enabled:
         return _finding("cloud", "ok", "switched off: nothing leaves this box")
-    if settings.secrets.cloud_api_key is None:
-        return _finding("cloud", "fail", "switched on without a key", "set EDGE_CLOUD_API_KEY")
-    cap = f"at most {settings.cloud.usd_per_day:.2f} USD a day"
-    return _finding(
-        "cloud", "ok", f"{settings.cloud.model} at {settings.cloud.base_url}, {cap}; not called by this check"
+    from edge_runtime.cloud_wiring import key_of  # noqa: PLC0415 - few boxes ask the cloud
+
+    keyless = [one for one in settings.cloud.providers if key_of(settings, one) is None]
+    # An address may hold a password.
+    hosts = {one.name: urlsplit(one.base_url).netloc.rpartition("@")[2] for one in settings.cloud.providers}
+    who = ", ".join(
+        f"{one.name} ({one.model} at {hosts[one.name]})" for one in settings.cloud.providers if one not in keyless
     )
+    advice = "; ".join(f"set {one.key_env} to the key of {one.name}" for one in keyless)
+    if not who:
+        return _finding("cloud", "fail", "switched on without a key", advice)
+    said = f"{who}; {_money(settings)}; not called by this check"
+    return _finding("cloud", "warn" if keyless else "ok", said, advice)
+
+
+def _money(settings: Settings) -> str:
+    """Return the caps, and what is gone of them where something is."""
+    from edge_runtime.cloud_wiring import SPENDING, make_spending  # noqa: PLC0415
+
+    budget = settings.cloud.budget
+    amounts = (budget.usd_per_minute, budget.usd_per_day, budget.usd_per_month)
+    caps = "at most {:g} USD a minute, {:g} a day, {:g} a month".format(*amounts)
+    if not (settings.device.data_dir.expanduser() / SPENDING).exists():
+        return caps
+    try:
+        gone = {one.name: one.spent + one.reserved for one in make_spending(settings).summary()}
+    except EdgeError as error:
+        return f"{caps}; {error}"
+    return f"{caps}, of which {gone['day']:.4f} are gone today and {gone['month']:.4f} this month"

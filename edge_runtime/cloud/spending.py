@@ -37,7 +37,8 @@ CREATE TABLE IF NOT EXISTS reserved (
     minute TEXT NOT NULL,
     pico_usd INTEGER NOT NULL CHECK (pico_usd >= 0)
 )"""
-ADD = "INSERT INTO totals VALUES (?1, ?2) ON CONFLICT (period) DO UPDATE SET pico_usd = max(pico_usd + ?2, 0)"
+ADD = "INSERT INTO totals VALUES (?1, ?2) ON CONFLICT (period) DO UPDATE SET pico_usd = pico_usd + ?2"
+CORRECT = "UPDATE totals SET pico_usd = max(pico_usd + ?2, 0) WHERE period = ?1"
 VERSION = 2
 
 
@@ -114,7 +115,8 @@ class Spending:
                     )
             if not _total(db, minute):
                 _forget(db, minute)
-            self._add(db, minute, worst_case)
+            for digits in PERIODS.values():
+                db.execute(ADD, (minute[:digits], worst_case))
             row = db.execute("INSERT INTO reserved (minute, pico_usd) VALUES (?, ?)", (minute, worst_case))
             return Reservation(int(row.lastrowid or 0), minute, worst_case)
 
@@ -126,7 +128,9 @@ class Spending:
             with self._transaction() as db:
                 # A reservation is settled once, whoever asks twice.
                 if db.execute("DELETE FROM reserved WHERE id = ?", (reservation.id,)).rowcount == 1:
-                    self._add(db, reservation.minute, max(actual, 0) - reservation.worst_case)
+                    difference = max(actual, 0) - reservation.worst_case
+                    for digits in PERIODS.values():
+                        db.execute(CORRECT, (reservation.minute[:digits], difference))
         except CloudError as error:
             logger.warning("the full reservation counts as spent: %s", error)
 
@@ -149,11 +153,6 @@ class Spending:
         if int(minute[:4]) < FIRST_YEAR:
             raise BudgetExceededError(f"no money is spent while the clock is not set (it says {clock} UTC)")
         return minute
-
-    @staticmethod
-    def _add(db: sqlite3.Connection, minute: str, pico: int) -> None:
-        for digits in PERIODS.values():
-            db.execute(ADD, (minute[:digits], pico))
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
