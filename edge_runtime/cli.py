@@ -20,6 +20,7 @@ from edge_runtime import __version__, output
 from edge_runtime.bundle_verbs import bundles
 from edge_runtime.config import Settings
 from edge_runtime.errors import BundleError, ConfigError, EdgeError, InputError
+from edge_runtime.gate_verbs import gate
 from edge_runtime.intent_verbs import intents
 from edge_runtime.runtime import ExitStatus
 from edge_runtime.say_verb import say
@@ -43,6 +44,7 @@ cli = typer.Typer(
 cli.add_typer(bundles, name="bundle")
 cli.add_typer(intents, name="intents")
 cli.add_typer(teach, name="teach")
+cli.add_typer(gate, name="gate")
 
 LAST_FOUND = Path("run-output/last-frame.jpg")
 

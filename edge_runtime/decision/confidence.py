@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from edge_runtime.types import Event
+    from edge_runtime.decision.learned_gate import Judge, LearnedGate
+    from edge_runtime.types import Event, Vector
 
 EDGE = 1e-6
+EXACT = 1.0
+"""Raw score of a skill that computes its answer, such as the clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +61,46 @@ class Calibration:
 IDENTITY = Calibration()
 
 
+class Watch(Protocol):
+    """Whoever watches whether confidences are still like those of the calibration rows; safe across threads."""
+
+    @property
+    def alarmed(self) -> bool:
+        """Tell whether they are not."""
+
+    def update(self, confidence: float) -> None:
+        """Take one in."""
+
+
 class ConfidenceGate:
     """Decides by one threshold on calibrated confidence; safe across threads.
 
     Args:
-        local_threshold: the box answers by itself from this confidence on.
+        local_threshold: the box answers by itself from this confidence on, where nothing was learned.
         calibrations: one per skill name; a skill without one is taken at its word.
+        learned: what `gate fit` found; its own threshold holds for the skills that it judges.
+        embed: a prompt's unit vector, for what is judged by its prompt.
+        drift: while its alarm is on, nothing is kept on the strength of what was learned.
     """
 
-    def __init__(self, local_threshold: float, calibrations: Mapping[str, Calibration] | None = None) -> None:
+    def __init__(
+        self,
+        local_threshold: float,
+        calibrations: Mapping[str, Calibration] | None = None,
+        *,
+        learned: LearnedGate | None = None,
+        embed: Callable[[str], Vector] | None = None,
+        drift: Watch | None = None,
+    ) -> None:
         self._threshold = local_threshold
         self._calibrations = dict(calibrations or {})
+        self._embed = embed
+        self.learned = learned
+        self.drift = drift
 
-    def judge(self, skill: str, score: float, text: str, understood: float = 1.0) -> Judgement:
+    def judge(
+        self, skill: str, score: float, text: str, understood: float = 1.0, vector: Vector | None = None
+    ) -> Judgement:
         """Return the probability that a reply is right, and whether that is enough.
 
         Args:
@@ -78,7 +108,32 @@ class ConfidenceGate:
             score: its raw score.
             text: the question.
             understood: the probability that the question was meant for this skill.
+            vector: unit vector of the question, where it is known already.
         """
-        del text
+        judge = self._judge_of(skill, score)
+        if self.learned is None or judge is None:
+            return self._unlearned(skill, score, understood)
+        if judge.head is not None and vector is None:
+            vector = self._embed(text) if self._embed else None
+        if judge.head is not None and vector is None:
+            return Judgement(0.0, local=False)
+        confidence = judge.confidence(score, vector, text)
+        if self.drift is not None:
+            self.drift.update(confidence)
+            if self.drift.alarmed:
+                plain = self._unlearned(skill, score, understood)
+                return Judgement(min(confidence * understood, plain.confidence), plain.local and score == EXACT)
+        confidence *= understood
+        return Judgement(confidence, confidence >= self.learned.threshold)
+
+    def _judge_of(self, skill: str, score: float) -> Judge | None:
+        """Return what judges a reply; what others were judged by says nothing of a skill that is certain."""
+        if self.learned is None:
+            return None
+        own = self.learned.judges.get(skill)
+        other = self.learned.judge_of(skill)
+        return None if own is None and other is not None and other.scale is None and score == EXACT else other
+
+    def _unlearned(self, skill: str, score: float, understood: float) -> Judgement:
         confidence = self._calibrations.get(skill, IDENTITY).apply(score) * understood
         return Judgement(confidence, confidence >= self._threshold)
