@@ -48,6 +48,7 @@ def _router(settings: Settings, models: Models) -> tuple[Router, Source]:
     from edge_runtime.household import furnished  # noqa: PLC0415
     from edge_runtime.senses import equipped  # noqa: PLC0415
     from edge_runtime.skills.builtin import Means, builtin_skills  # noqa: PLC0415
+    from edge_runtime.skills.lessons import Memory  # noqa: PLC0415
     from edge_runtime.skills.nouns import Nouns  # noqa: PLC0415
     from edge_runtime.skills.routing import Router  # noqa: PLC0415
     from edge_runtime.skills.sentences import question_sentences, spoken_questions  # noqa: PLC0415
@@ -60,8 +61,10 @@ def _router(settings: Settings, models: Models) -> tuple[Router, Source]:
     skills = builtin_skills(furnished(equipped(means, settings, models), settings, models))
     cameras = [camera.name for camera in settings.cameras]
     matcher = IntentMatcher([question_sentences(skills, nouns, cameras)])
-    meaning = models.embedder.embed_text if models.manifest.text else None
-    router = Router(skills, nouns, matcher.match, cameras, meaning)
+    text, folder = models.manifest.text, settings.device.data_dir.expanduser()
+    memory = Memory(folder / "router.npz", models.manifest.files[text.file].sha256) if text else None
+    embed_text = models.embedder.embed_text if text else None
+    router = Router(skills, nouns, matcher.match, cameras, embed_text, memory)
     return router, spoken_questions(skills, nouns, cameras)
 
 

@@ -40,6 +40,7 @@ class Chosen:
     skill = Parrot()
     slots: Mapping[str, str] = {}
     confidence = 1.0
+    then = None
 
 
 class SlowCloud:

@@ -59,6 +59,10 @@ class Chosen(Protocol):
     def confidence(self) -> float:
         """Return the probability that the question means this."""
 
+    @property
+    def then(self) -> Chosen | None:
+        """Return the next best, to be tried where this skill cannot know."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pending:
@@ -128,10 +132,13 @@ class Answerer:
         return abstained(why, pending.guess, self._minds.mark(pending.request.skill))
 
     def _by_skill(self, question: Question, deadline: float) -> Answer | Pending:
-        chosen = self._choose(question.text)
+        chosen = first = self._choose(question.text)
         question, scene = self._scene_of(question)
-        skill = chosen.skill.name if chosen else None
-        reply = chosen.skill.answer(question, scene, chosen.slots) if chosen else None
+        reply = None
+        while chosen is not None and (reply := chosen.skill.answer(question, scene, chosen.slots)) is None:
+            chosen = chosen.then
+        named = chosen or first
+        skill = named.skill.name if named else None
         if chosen is None or reply is None:
             if scene is self._scene and SCENE_WORDS.search(question.text) is None:
                 return Pending(Request(replace(question, frame=None), skill, deadline))

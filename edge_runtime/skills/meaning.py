@@ -95,6 +95,7 @@ class Meaning:
         *,
         tower: str = "",
         keep: float = KEEP,
+        outside: float = OUTSIDE_SHARE,
         on_fold: Callable[[int, int], None] | None = None,
     ) -> Meaning:
         """Learn from examples; probability and threshold are set on sentences that were held out.
@@ -103,6 +104,7 @@ class Meaning:
             examples: at least two classes, at least two sentences each.
             tower: a name for what made the vectors.
             keep: share of the held-out sentences with a class that stays above the threshold.
+            outside: share of questions that mean no class, where the model will be used.
             on_fold: called with how many fits are done, and of how many.
 
         Raises:
@@ -116,7 +118,7 @@ class Meaning:
         planes = _planes(features.rows(vectors, grams), truth, len(names))
         if on_fold:
             on_fold(FOLDS + 1, FOLDS + 1)
-        chance = _calibrated(held)
+        chance = _calibrated(held, outside)
         inside = held.truth >= 0
         threshold = float(np.quantile(_chances(held.clues[inside], chance), 1.0 - keep))
         return cls(names, features, planes, chance, threshold, tower, held)
@@ -131,6 +133,20 @@ class Meaning:
             Guess(self.names[best], float(sure), bool(sure >= self.threshold), self.names[second])
             for (best, second), sure in zip(order, self.chances(clues), strict=True)
         ]
+
+    def rank(self, text: str, vector: Floats) -> list[tuple[str, float]]:
+        """Return the classes with the probability of each, likeliest first; what is missing to 1 is none of them."""
+        rows = self.features.rows(np.asarray(vector, np.float32)[None], count_grams([text]))
+        logits = self.planes.logits(rows)
+        _, clues = _clues(logits, len(self.names))
+        sure = float(self.chances(clues)[0])
+        shares = np.exp(logits[0] - logits[0].max())
+        first = int(logits[0, : len(self.names)].argmax())
+        rest = float(shares.sum() - shares[first])
+        spread = (1.0 - sure) * shares / max(rest, 1e-9)
+        spread[first] = sure
+        order = np.argsort(-spread[: len(self.names)], kind="stable")
+        return [(self.names[place], float(spread[place])) for place in order]
 
     def chances(self, clues: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probabilities that `clues`, shape (n, 2), stand for."""
@@ -242,11 +258,11 @@ def _clues(logits: Floats, count: int) -> tuple[NDArray[np.int64], NDArray[np.fl
     return order, np.stack([first - nothing, first - second], axis=1)
 
 
-def _calibrated(held: Held) -> NDArray[np.float64]:
+def _calibrated(held: Held, share_outside: float) -> NDArray[np.float64]:
     """Return the weights that turn clues into the probability that a class is meant and is the right one."""
     inside = held.truth >= 0
     outside = int((~inside).sum())
-    share = OUTSIDE_SHARE if outside else 0.0
+    share = share_outside if outside else 0.0
     mass = np.where(inside, (1.0 - share) / inside.sum(), share / max(outside, 1))
     return fit_chance(held.clues, held.right.astype(np.float64), mass)
 

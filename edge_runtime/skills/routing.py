@@ -1,17 +1,19 @@
-"""Which skill a question is for: sentence templates first, then its words, then its meaning."""
+"""Which skill a question is for: sentence templates first, then skills that read by themselves, then its meaning."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.skills.phrasing import ANY_PLACE, CUES, DETAILS, FILLERS, FRAME, normal
-from edge_runtime.skills.sentences import PREFIX, camera_names
+from edge_runtime.skills.lessons import Lessons, Memory
+from edge_runtime.skills.phrasing import CUES, normal
+from edge_runtime.skills.sentences import PREFIX
 from edge_runtime.skills.skill import Reader
+from edge_runtime.skills.spotting import Spotted, Spotter
 
 if TYPE_CHECKING:
     from edge_runtime.skills.nouns import Nouns
@@ -25,23 +27,11 @@ UNKNOWN_WORD = 0.6
 SPOTTED = 0.95
 READ = 0.9
 """A skill that reads a question by itself so surely gets it, whatever its words."""
-OTHERS = (
-    "what is the weather today",
-    "what is on my calendar today",
-    "what is in the news",
-    "when does the shop open",
-    "tell me a joke",
-    "how old are you",
-    "turn on the light",
-    "set a timer",
-    "play some music",
-    "how old is the thing",
-    "what do things eat",
-    "what is a thing",
-)
-"""Questions that sound alike and that no skill answers."""
-NEAR = 0.75
-"""Cosine from which a question means the same as an example."""
+LEAST = 0.3
+"""Probability from which a skill is tried."""
+MOST_TRIED = 3
+LAST_RESORT = "knowledge"
+"""The owner's own documents may hold the answer to anything; how well they do is their own score."""
 
 
 class Matched(Protocol):
@@ -58,11 +48,16 @@ class Matched(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """A question's skill and slots; `confidence` is how surely the question was understood."""
+    """A question's skill and slots; `confidence` is how surely the question was understood.
+
+    Attributes:
+        then: the next best, for when the skill finds that it cannot know.
+    """
 
     skill: Skill
     slots: Mapping[str, str] = field(default_factory=dict)
     confidence: float = 1.0
+    then: Routed | None = None
 
 
 class Router:
@@ -74,6 +69,7 @@ class Router:
         match: matches a sentence against `question_sentences`.
         cameras: the cameras' names.
         embed_text: sentences to unit vectors; without it, only templates and words count.
+        memory: where to keep what was learned of the skills' examples.
     """
 
     def __init__(
@@ -83,89 +79,84 @@ class Router:
         match: Callable[[str], Matched | None],
         cameras: Sequence[str] = (),
         embed_text: EmbedText | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._skills = {skill.name: skill for skill in skills}
-        self._readers = [skill for skill in skills if isinstance(skill, Reader)]
-        self._nouns = nouns
+        self._readers = [skill for skill in skills if isinstance(skill, Reader) and skill.name != LAST_RESORT]
         self._match = match
-        self._cameras = {tuple(name.split()): camera for name, camera in camera_names(cameras)}
-        self._one_camera = len(cameras) < 2
-        self._embed_text = embed_text
-        self._examples = [(skill.name, example) for skill in skills for example in skill.examples]
-        self._examples += [("", example) for example in OTHERS]
-        self._vectors: NDArray[np.float32] | None = None
+        self._spotter = Spotter(nouns, cameras)
+        self._lessons = Lessons(skills, embed_text, memory) if embed_text else None
+        self._words = {name: self._lessons.words(name) for name in self._skills} if self._lessons else {}
 
     def __call__(self, text: str) -> Routed | None:
-        """Return the skill for `text`, None where it is not one that the box can answer."""
+        """Return the skill for `text` and the next best ones, None where the box has none that could answer."""
         sentence = normal(text)
         if not sentence:
             return None
         found = self._match(sentence)
         if found is not None and found.intent.startswith(PREFIX):
             slots = {name: str(value) for name, value in found.slots.items()}
-            return Routed(self._skills[found.intent.removeprefix(PREFIX)], slots)
-        reader, surely = self._read(text)
-        if reader is not None and surely >= READ:
-            return Routed(reader)
-        others = self._by_words(sentence)
-        if reader is not None and (others is None or others.confidence < surely):
-            return Routed(reader)
-        return others
+            return self._linked([Routed(self._skills[found.intent.removeprefix(PREFIX)], slots)])
+        read = self._read(text)
+        if read and read[0].confidence >= READ:
+            return self._linked(read)
+        return self._linked([*read, *self._by_words(sentence)])
 
-    def _read(self, text: str) -> tuple[Skill | None, float]:
-        """Return the skill that reads `text` most surely, and how surely; the first that is sure is taken."""
-        best: Skill | None = None
-        most = 0.0
+    def prepare(self) -> None:
+        """Learn, or recall, what the skills' examples mean, so that the first question need not wait for it."""
+        if self._lessons is not None:
+            self._lessons.meaning()
+
+    def _linked(self, found: list[Routed]) -> Routed | None:
+        """Return the candidates as a chain, the surest first, each skill once, the last resort at the end."""
+        best: dict[str, Routed] = {}
+        for routed in sorted(found, key=lambda one: -one.confidence):
+            best.setdefault(routed.skill.name, routed)
+        chain = list(best.values())[:MOST_TRIED]
+        if LAST_RESORT in self._skills and LAST_RESORT not in best:
+            chain.append(Routed(self._skills[LAST_RESORT]))
+        following: Routed | None = None
+        for routed in reversed(chain):
+            following = replace(routed, then=following)
+        return following
+
+    def _read(self, text: str) -> list[Routed]:
+        """Return the skills that read `text` by themselves, the surest first; the first that is sure is enough."""
+        found = []
         for skill in self._readers:
             surely = skill.reads(text) if isinstance(skill, Reader) else 0.0
-            if surely > most:
-                best, most = skill, surely
-            if most >= READ:
-                break
-        return best, most
+            if surely >= READ:
+                return [Routed(skill)]
+            if surely >= LEAST:
+                found.append(Routed(skill, confidence=surely))
+        return found
 
-    def _by_words(self, sentence: str) -> Routed | None:
-        words = sentence.split()
-        spotted = self._nouns.spot(words)
-        if spotted is None:
-            return self._by_meaning(sentence, {}, needs_noun=False)
-        noun, rest = spotted
-        slots = {"label": noun.key}
-        second = self._nouns.spot(rest) if {"and", "or"} & set(rest) else None
-        if second is not None:
-            slots["other"], rest = second[0].key, second[1]
-        rest = self._take_camera(rest, slots)
-        strange = [word for word in FRAME.sub(" ", " ".join(rest)).split() if word not in FILLERS]
-        if self._one_camera:
-            strange = [word for word in strange if word not in ANY_PLACE]
-        details = [word for word in strange if word in DETAILS]
-        if details:
-            slots["detail"] = " ".join(details)
-        doubt = UNKNOWN_WORD ** (len(strange) - len(details))
-        cued = next((name for name, cue in CUES if name in self._skills and cue.search(sentence)), None)
-        if cued is not None:
-            return Routed(self._skills[cued], slots, SPOTTED * doubt)
-        masked = " ".join(["thing" if word in noun.words else word for word in words])
-        meant = self._by_meaning(masked, slots, needs_noun=True)
-        return None if meant is None else Routed(meant.skill, slots, meant.confidence * doubt)
+    def _by_words(self, sentence: str) -> list[Routed]:
+        spotted = self._spotter.spot(sentence)
+        cued = None
+        if "label" in spotted.slots:
+            cued = next((name for name, cue in CUES if name in self._skills and cue.search(sentence)), None)
+        if self._lessons is None:
+            doubt = UNKNOWN_WORD ** len(spotted.strange)
+            return [Routed(self._skills[cued], spotted.slots, SPOTTED * doubt)] if cued else []
+        found = []
+        for name, chance in self._lessons.rank(spotted.masked):
+            skill = self._skills[name]
+            sure = self._sure(skill, chance, spotted)
+            if name == cued and not spotted.strange:
+                sure = max(sure, SPOTTED)
+            if sure >= LEAST and ("label" in spotted.slots or not _needs_noun(skill)):
+                found.append(Routed(skill, spotted.slots, sure))
+        return found
 
-    def _take_camera(self, words: Sequence[str], slots: dict[str, str]) -> Sequence[str]:
-        for spoken, camera in self._cameras.items():
-            for start in range(len(words) - len(spoken) + 1):
-                after = [*words[start + len(spoken) :]]
-                if tuple(words[start : start + len(spoken)]) == spoken and after[:1] != ["of"]:
-                    slots["camera"] = camera
-                    return [*words[:start], *after]
-        return words
+    def _sure(self, skill: Skill, chance: float, spotted: Spotted) -> float:
+        """Return the probability that the skill is meant and that it knows what the question names."""
+        if isinstance(skill, Reader) or not ("label" in spotted.slots or skill.about_scene):
+            return chance
+        strange = [word for word in spotted.strange if word not in self._words[skill.name]]
+        return chance * float(UNKNOWN_WORD ** len(strange))
 
-    def _by_meaning(self, sentence: str, slots: Mapping[str, str], *, needs_noun: bool) -> Routed | None:
-        if self._embed_text is None:
-            return None
-        if self._vectors is None:
-            self._vectors = self._embed_text([example for _, example in self._examples])
-        nearness = self._vectors @ self._embed_text([sentence])[0]
-        best = int(nearness.argmax())
-        name, example = self._examples[best]
-        if name not in self._skills or nearness[best] < NEAR or ("thing" in example) is not needs_noun:
-            return None
-        return Routed(self._skills[name], slots, float(min(nearness[best], 1.0)))
+
+def _needs_noun(skill: Skill) -> bool:
+    return bool(skill.sentences) and all("{label}" in sentence for sentence in skill.sentences)
+

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import numpy as np
 import pytest
 from hassil.intents import Intents
 from hassil.sample import sample_intents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_runtime.assembly import Models
 from edge_runtime.decision.intents import IntentMatcher
 from edge_runtime.skills.builtin import Means, builtin_skills
+from edge_runtime.skills.lessons import Memory
 from edge_runtime.skills.nouns import Nouns
 from edge_runtime.skills.phrasing import normal
 from edge_runtime.skills.routing import EmbedText, Router
@@ -21,10 +22,10 @@ NOUNS = Nouns(LABELS)
 SURE = 0.8
 
 
-def router(cameras: tuple[str, ...] = (), embed_text: EmbedText | None = None) -> Router:
+def router(cameras: tuple[str, ...] = (), embed_text: EmbedText | None = None, memory: Memory | None = None) -> Router:
     skills = builtin_skills(Means(NOUNS, lambda: datetime(2026, 1, 1, tzinfo=UTC)))
     matcher = IntentMatcher([question_sentences(skills, NOUNS, cameras)])
-    return Router(skills, NOUNS, matcher.match, cameras, embed_text)
+    return Router(skills, NOUNS, matcher.match, cameras, embed_text, memory)
 
 
 ONE = router(("door",))
@@ -190,29 +191,45 @@ def test_a_detector_with_other_labels_brings_other_words() -> None:
     assert nouns.get("child") is None
 
 
-def test_meaning_finds_what_no_template_has() -> None:
-    def embed_text(texts: object) -> np.ndarray:
-        assert isinstance(texts, list)
-        vectors = np.zeros((len(texts), 8), np.float32)
-        for row, text in enumerate(texts):
-            if text in {"what do you see", "so anything interesting going on"}:
-                vectors[row, 0] = 1.0
-            elif text == "has a thing turned up":
-                vectors[row, 1] = 1.0
-            elif text == "thing came by":
-                vectors[row, 1:3] = 0.9, 0.436
-            elif text == "the stock market":
-                vectors[row, 0] = 0.5
-                vectors[row, 7] = 0.866
-            else:
-                vectors[row, 5] = 1.0
-        return vectors
+@pytest.fixture(scope="module")
+def meant(tmp_path_factory: pytest.TempPathFactory) -> Router:
+    memory = Memory(tmp_path_factory.mktemp("data") / "router.npz", "this bundle")
+    return router(("door",), Models().embedder.embed_text, memory)
 
-    routed = router((), embed_text)("dog came by")
+
+@pytest.mark.parametrize(
+    ("text", "skill", "slots"),
+    [
+        pytest.param("is anybody home", "presence", {"label": "person"}, id="no place that a template knows"),
+        pytest.param("has a dog turned up", "presence", {"label": "dog"}, id="another verb"),
+        pytest.param("so anything interesting going on", "description", {}, id="no noun"),
+        pytest.param("I wonder how late it is by now", "clock", {}, id="no word of time"),
+        pytest.param("did a cat get into view recently", "last_seen", {"label": "cat"}, id="free words"),
+    ],
+)
+def test_meaning_finds_what_no_template_has(meant: Router, text: str, skill: str, slots: dict[str, str]) -> None:
+    routed = meant(text)
     assert routed is not None
-    assert (routed.skill.name, routed.slots) == ("presence", {"label": "dog"})
-    assert routed.confidence < 0.95
-    assert router((), embed_text)("the stock market") is None
+    assert (routed.skill.name, routed.slots) == (skill, slots)
+    assert routed.confidence < 1.0
+
+
+@pytest.mark.parametrize(
+    "text", ["the stock market", "what is the capital of France?", "do dogs bite?", "who let the dogs out at the fair"]
+)
+def test_meaning_leaves_what_is_for_nobody(meant: Router, text: str) -> None:
+    routed = meant(text)
+    assert routed is None or routed.confidence < SURE
+
+
+def test_candidates_come_surest_first_and_each_once(meant: Router) -> None:
+    routed, names, sure = meant("might a dog have been around"), [], 1.0
+    while routed is not None:
+        assert routed.confidence <= sure
+        names.append(routed.skill.name)
+        sure, routed = routed.confidence, routed.then
+    assert names
+    assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize(

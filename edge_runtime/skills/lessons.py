@@ -1,0 +1,122 @@
+"""What the router knows of meaning: learned once from the skills' examples and a written list of other questions."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import threading
+from importlib.resources import files
+from typing import TYPE_CHECKING, NamedTuple
+
+from edge_runtime.errors import InputError
+from edge_runtime.skills.meaning import Examples, Meaning
+from edge_runtime.skills.phrasing import normal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edge_runtime.skills.skill import Skill
+
+logger = logging.getLogger(__name__)
+
+OUTSIDE_SHARE = 0.4
+"""How many questions to the box are taken to be for no skill."""
+NOBODY = "none"
+_SLOT = re.compile(r"\bthing(s?)\b")
+
+
+class Memory(NamedTuple):
+    """Where what was learned is kept, and which text model it was learned with."""
+
+    path: Path
+    tower: str
+
+
+class Lessons:
+    """Ranks the skills that a question may be for; learns when it is first needed; safe across threads.
+
+    Args:
+        skills: the skills there are.
+        embed_text: sentences to unit vectors.
+        memory: where to keep what was learned; without it, it is learned anew by every process.
+    """
+
+    def __init__(
+        self,
+        skills: Sequence[Skill],
+        embed_text: Callable[[Sequence[str]], NDArray[np.float32]],
+        memory: Memory | None = None,
+    ) -> None:
+        self._embed_text = embed_text
+        self._memory = memory
+        self._lines = tuple(dict.fromkeys(lessons(skills)))
+        self._learned: Meaning | None = None
+        self._learning = threading.Lock()
+
+    def words(self, name: str) -> frozenset[str]:
+        """Return the words of a skill's sentences: what a question for it is made of."""
+        return frozenset(word for skill, text in self._lines if skill == name for word in text.split())
+
+    def rank(self, sentence: str) -> list[tuple[str, float]]:
+        """Return the skills with the probability that the question is for each, likeliest first."""
+        return self.meaning().rank(sentence, self._embed_text([sentence])[0])
+
+    def meaning(self) -> Meaning:
+        """Return what was learned; takes a few seconds the first time, a few milliseconds where it is kept on disk."""
+        with self._learning:
+            if self._learned is None:
+                self._learned = self._recalled() or self._learn()
+            return self._learned
+
+    def _key(self) -> str:
+        told = "\n".join(f"{name}\t{text}" for name, text in self._lines)
+        return f"{self._memory.tower if self._memory else ''}:{hashlib.sha256(told.encode()).hexdigest()}"
+
+    def _recalled(self) -> Meaning | None:
+        if self._memory is None or not self._memory.path.is_file():
+            return None
+        try:
+            kept = Meaning.load(self._memory.path)
+        except InputError as error:
+            logger.warning("%s; learning anew", error)
+            return None
+        return kept if kept.tower == self._key() else None
+
+    def _learn(self) -> Meaning:
+        names, texts = zip(*self._lines, strict=True)
+        classes = [None if name == NOBODY else name for name in names]
+        examples = Examples(texts, self._embed_text(texts), classes)
+        made = Meaning.fit(examples, tower=self._key(), outside=OUTSIDE_SHARE)
+        if self._memory is not None:
+            try:
+                made.save(self._memory.path)
+            except OSError as error:
+                logger.warning("what questions mean cannot be kept in %s: %s", self._memory.path, error.strerror)
+        return made
+
+
+def lessons(skills: Sequence[Skill]) -> Iterator[tuple[str, str]]:
+    """Yield (skill, sentence in plain words); sentences for skills that are not there are for nobody."""
+    there = {skill.name for skill in skills}
+    for skill in skills:
+        for example in skill.examples:
+            yield from ((skill.name, text) for text in _spoken(example))
+    section = NOBODY
+    for line in files("edge_runtime.skills").joinpath("lessons.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif line and not line.startswith("#"):
+            name = section if section in there else NOBODY
+            yield from ((name, text) for text in _spoken(line))
+
+
+def _spoken(line: str) -> Iterable[str]:
+    """Return the line in plain words, once with "thing" and once with a person in its place."""
+    plain = normal(line)
+    people = _SLOT.sub(lambda found: "people" if found[1] else "person", plain)
+    return dict.fromkeys((plain, people))
