@@ -59,7 +59,7 @@ def measure(times: int, rounds: int) -> dict[str, float]:
     idle: list[float] = []
     busy: list[float] = []
     over = threading.Event()
-    with serving() as endpoint, tempfile.TemporaryDirectory() as folder:
+    with serving() as endpoint, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         endpoint.script = [Reply(hang_s=HANG_S)]
         settings = settings_for(endpoint, Path(folder))
         answerer, _ = make_answerer(settings, Models.of(settings), Scene())
