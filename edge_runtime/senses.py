@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import SinkError
+from edge_runtime.inference.everyday import EverydayNames
 from edge_runtime.sinks.event_log import FILE, EventLog
 from edge_runtime.sinks.event_past import Past
 
@@ -26,6 +27,7 @@ def equipped(means: Means, settings: Settings, models: Models) -> Means:
         means,
         past=Past(_events(settings)) if settings.event_log.enabled else None,
         sounds=_sounds(settings, models),
+        namer=_namer(settings, models),
     )
 
 
@@ -40,6 +42,14 @@ def make_event_log(settings: Settings) -> EventLog | None:
         # A box that remembers nothing still sees and tells.
         logger.error("%s; nothing is remembered", error)  # noqa: TRY400 - the message says it all
         return None
+
+
+def _namer(settings: Settings, models: Models) -> EverydayNames | None:
+    """Return what names pictures, None where the bundle cannot choose among any words."""
+    manifest = models.manifest
+    if not (manifest.text and manifest.classify and manifest.image and manifest.image.embedding):
+        return None
+    return EverydayNames(manifest, models.embedder, settings.device.data_dir.expanduser())
 
 
 def _events(settings: Settings) -> Path:

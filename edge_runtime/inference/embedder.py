@@ -123,6 +123,14 @@ class Embedder:
         weights = np.exp(logits - logits.max())
         return {label: float(p) for label, p in zip(labels, weights / weights.sum(), strict=True)}
 
+    def label_vectors(self, labels: Sequence[str]) -> NDArray[np.float32]:
+        """Return the unit vectors of labels, each the mean over the bundle's templates, shape (n, d).
+
+        Raises:
+            BundleError: the bundle cannot choose among any words.
+        """
+        return self._embed_labels(tuple(labels), self._manifest.part(ClassifyPart).templates)
+
     def _embed_labels(self, labels: tuple[str, ...], templates: tuple[str, ...]) -> NDArray[np.float32]:
         texts = [template.replace("{}", label) for label in labels for template in templates]
         return _unit(self.embed_text(texts).reshape(len(labels), len(templates), -1).mean(1))

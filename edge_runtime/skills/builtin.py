@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime.skills.clock import Clock
+from edge_runtime.skills.colours import Colours
 from edge_runtime.skills.counting import Counting
 from edge_runtime.skills.description import Description
 from edge_runtime.skills.history import History
 from edge_runtime.skills.last_seen import LastSeen
+from edge_runtime.skills.naming import Naming
 from edge_runtime.skills.presence import Presence
 from edge_runtime.skills.reckoning import Reckoning
 from edge_runtime.skills.sounds_heard import SoundsHeard
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from edge_runtime.skills.naming import Namer
     from edge_runtime.skills.nouns import Nouns
     from edge_runtime.skills.skill import Skill
     from edge_runtime.skills.timers import Shelf
@@ -36,6 +39,7 @@ class Means:
         max_age_s: a look older than this says nothing about now; above `vision.refresh_s`.
         past: the record of events.
         sounds: what the microphones are listened to for; nothing where there are none.
+        namer: names a picture.
         timers: where timers are kept.
     """
 
@@ -44,6 +48,7 @@ class Means:
     max_age_s: float = 15.0
     past: Past | None = None
     sounds: tuple[str, ...] = ()
+    namer: Namer | None = None
     timers: Shelf | None = None
 
 
@@ -53,6 +58,9 @@ def builtin_skills(means: Means) -> tuple[Skill, ...]:
     past = means.past
     about_the_past = (SoundsHeard(now, past, means.sounds), History(nouns, now, past)) if past else ()
     return (
+        # Before the description, which takes "what is this?" where nobody can name things.
+        *([Naming(means.namer, max_age_s)] if means.namer else []),
+        Colours(nouns, max_age_s),
         Presence(nouns, max_age_s),
         Counting(nouns, max_age_s),
         Description(nouns, max_age_s),

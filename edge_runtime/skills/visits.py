@@ -13,8 +13,10 @@ SAME_VISIT_S = 5.0
 SAME_PLACE = 0.3
 """Overlap of where it was lost and where it was found again."""
 LONGEST_VISIT_S = 6 * 3_600.0
-CONFIRMED = 2
-"""A track was seen in several looks, of which this many count as independent of each other."""
+INDEPENDENT = 2
+"""A track was confirmed by several looks, of which this many count as independent of each other."""
+LASTING_S = 3.0
+"""One that lasts so long counts for a look more."""
 ONLINE = "online"
 
 
@@ -82,7 +84,8 @@ class Visit:
     @property
     def chance(self) -> float:
         """Return the probability that it was real: one look's score is not all there is for a confirmed track."""
-        return 1.0 - (1.0 - self.score) ** CONFIRMED
+        lasting = self.end is not None and self.ended - self.began >= LASTING_S
+        return float(1.0 - (1.0 - self.score) ** (INDEPENDENT + lasting))
 
 
 def visits(past: Past, start: float, end: float, labels: Collection[str] = ()) -> list[Visit]:
