@@ -94,10 +94,14 @@ class _Space:
         # In small steps: a client that goes away stops the rest, and others get their turn.
         for start in range(0, len(places), _BATCH):
             batch = places[start : start + _BATCH]
-            assert not isinstance(embed, str)  # noqa: S101 - refused above
-            vectors = await self._hands.do(embed, [texts[at] for at in batch])
-            found.update(zip(batch, vectors, strict=True))
+            found.update(await self._hands.do(self._each, {at: texts[at] for at in batch}))
         return found
+
+    def _each(self, texts: dict[int, str]) -> dict[int, Vector]:
+        """Return the vectors of texts, one by one: an INT8 model's vector of one depends a little on its neighbours."""
+        embed = self._can.embed_text
+        assert not isinstance(embed, str)  # noqa: S101 - refused before
+        return {at: embed([text])[0] for at, text in texts.items()}
 
     async def _of_picture(self, url: str, param: str) -> Vector:
         embed = self._can.embed_image
