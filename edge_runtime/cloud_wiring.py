@@ -31,7 +31,8 @@ def make_cloud(settings: Settings, models: Models, book: PromptBook) -> CloudRes
         return "asking the cloud is switched off"
     providers = [made for provider in settings.cloud.providers if (made := _provider(settings, provider))]
     if not providers:
-        return "there is no key for the cloud"
+        needed = dict.fromkeys(provider.key_env for provider in settings.cloud.providers)
+        return f"{' and '.join(needed)} {'is' if len(needed) == 1 else 'are'} not set"
     from edge_runtime.cloud.attempt import Books  # noqa: PLC0415
     from edge_runtime.cloud.responder import CloudResponder  # noqa: PLC0415
     from edge_runtime.egress_wiring import make_egress  # noqa: PLC0415

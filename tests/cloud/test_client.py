@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 from openai_server import KEY, Endpoint, Reply, completion, failure, serving
 
-from edge_runtime.cloud.client import ChatClient, NotSentError, RefusedError, retry_after_s
+from edge_runtime.cloud.client import (
+    Call,
+    ChatClient,
+    MissingModelError,
+    NotSentError,
+    RefusedError,
+    SilentError,
+    retry_after_s,
+)
 from edge_runtime.errors import (
     CloudAuthError,
     CloudError,
@@ -21,7 +29,9 @@ from edge_runtime.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ASK = [{"role": "user", "content": "what is this?"}]
+MESSAGES = [{"role": "user", "content": "what is this?"}]
+ASK = Call(MESSAGES, 20, 5.0)
+SOON = Call(MESSAGES, 20, 0.3)
 
 
 @pytest.fixture
@@ -38,9 +48,9 @@ def client(endpoint: Endpoint) -> Iterator[ChatClient]:
 
 
 def test_a_completion_comes_back_with_its_token_counts(endpoint: Endpoint, client: ChatClient) -> None:
-    reply = client.complete(ASK, max_output_tokens=20, timeout_s=5)
+    reply = client.complete(ASK)
     assert (reply.text, reply.input_tokens, reply.output_tokens) == ("A red ball.", 40, 10)
-    assert endpoint.requests == [{"model": "gpt-4o-mini", "messages": ASK, "max_tokens": 20}]
+    assert endpoint.requests == [{"model": "gpt-4o-mini", "messages": MESSAGES, "max_tokens": 20}]
     assert endpoint.authorizations == [f"Bearer {KEY}"]
 
 
@@ -57,7 +67,16 @@ def test_a_completion_comes_back_with_its_token_counts(endpoint: Endpoint, clien
         pytest.param(failure(500), CloudUnavailableError, "HTTP 500", id="server error"),
         pytest.param(failure(408), CloudUnavailableError, "HTTP 408", id="server's own time-out"),
         pytest.param(Reply(502, b"<html>bad gateway"), CloudUnavailableError, "HTTP 502", id="a proxy's page"),
-        pytest.param(failure(404, "model_not_found"), RefusedError, "cloud.model", id="no such model"),
+        pytest.param(failure(404, "model_not_found"), MissingModelError, "model", id="no such model"),
+        pytest.param(failure(400, "bad"), RefusedError, "HTTP 400", id="a request it does not want"),
+        pytest.param(failure(402), CloudAuthError, "no credit", id="payment is due"),
+        pytest.param(
+            Reply(302, headers={"Location": "http://127.0.0.1:1/"}), RefusedError, "HTTP 302", id="sends elsewhere"
+        ),
+        pytest.param(Reply(500, padding=100_000_000), CloudUnavailableError, "HTTP 500", id="an endless refusal"),
+        pytest.param(
+            Reply(body=b"{}", headers={"Content-Encoding": "gzip"}), CloudProtocolError, "compressed", id="compressed"
+        ),
         pytest.param(Reply(body=b"<html>hello"), CloudProtocolError, "no chat completion", id="not JSON"),
         pytest.param(Reply(body=b""), CloudProtocolError, "no chat completion", id="empty body"),
         pytest.param(Reply(body=b"[]"), CloudProtocolError, "no chat completion", id="JSON of another shape"),
@@ -65,7 +84,7 @@ def test_a_completion_comes_back_with_its_token_counts(endpoint: Endpoint, clien
         pytest.param(completion("\x1b\u200b \n"), CloudProtocolError, "without text", id="nothing to show"),
         pytest.param(completion(choices=[]), CloudProtocolError, "no chat completion", id="no choice"),
         pytest.param(completion(""), CloudProtocolError, "no chat completion", id="no text"),
-        pytest.param(Reply(body=b"x" * 1_100_000), CloudProtocolError, "1000000 bytes", id="endless body"),
+        pytest.param(Reply(padding=100_000_000), CloudProtocolError, "1000000 bytes", id="a body of 100 MB"),
         pytest.param(
             Reply(body=b"{", headers={"Content-Length": "9"}), CloudUnavailableError, "broke", id="cut off half-way"
         ),
@@ -76,7 +95,7 @@ def test_every_bad_reply_is_one_of_our_errors(
 ) -> None:
     endpoint.script = [reply]
     with pytest.raises(CloudError, match=says) as caught:
-        client.complete(ASK, max_output_tokens=20, timeout_s=5)
+        client.complete(ASK)
     assert type(caught.value) is error
     assert len(endpoint.requests) == 1, "the client itself never retries"
     assert KEY not in str(caught.value)
@@ -94,7 +113,7 @@ def test_every_bad_reply_is_one_of_our_errors(
 )
 def test_the_text_is_fit_to_show(endpoint: Endpoint, client: ChatClient, text: str, shown: str) -> None:
     endpoint.script = [completion(text)]
-    assert client.complete(ASK, max_output_tokens=20, timeout_s=5).text == shown
+    assert client.complete(ASK).text == shown
 
 
 @pytest.mark.parametrize(
@@ -107,8 +126,8 @@ def test_the_text_is_fit_to_show(endpoint: Endpoint, client: ChatClient, text: s
 def test_a_slow_endpoint_is_left_in_time(endpoint: Endpoint, client: ChatClient, reply: Reply) -> None:
     endpoint.script = [reply]
     start = time.monotonic()
-    with pytest.raises(CloudUnavailableError, match=r"within 0\.3 s"):
-        client.complete(ASK, max_output_tokens=20, timeout_s=0.3)
+    with pytest.raises(SilentError, match=r"within 0\.3 s"):
+        client.complete(SOON)
     assert time.monotonic() - start < 2
 
 
@@ -123,7 +142,7 @@ def test_a_slow_endpoint_is_left_in_time(endpoint: Endpoint, client: ChatClient,
 )
 def test_unusable_usage_is_unknown_not_zero(endpoint: Endpoint, client: ChatClient, usage: object) -> None:
     endpoint.script = [completion(usage=usage)]
-    reply = client.complete(ASK, max_output_tokens=20, timeout_s=5)
+    reply = client.complete(ASK)
     assert (reply.input_tokens, reply.output_tokens) == (None, None)
 
 
@@ -132,7 +151,7 @@ def test_a_refused_connection_was_not_sent() -> None:
         port = server.getsockname()[1]
     client = ChatClient(f"http://user:word@127.0.0.1:{port}/v1", KEY, "gpt-4o-mini")
     with closing(client), pytest.raises(NotSentError, match="check the network") as caught:
-        client.complete(ASK, max_output_tokens=20, timeout_s=5)
+        client.complete(ASK)
     assert "word" not in str(caught.value)
 
 
@@ -140,8 +159,8 @@ def test_the_key_stays_out_of_the_log(endpoint: Endpoint, client: ChatClient, ca
     caplog.set_level(logging.DEBUG)
     endpoint.script = [failure(401), completion()]
     with pytest.raises(CloudAuthError):
-        client.complete(ASK, max_output_tokens=20, timeout_s=5)
-    client.complete(ASK, max_output_tokens=20, timeout_s=5)
+        client.complete(ASK)
+    client.complete(ASK)
     assert KEY not in caplog.text
 
 
