@@ -1,29 +1,28 @@
-"""What must not leave the box, cut out of text before it goes to the cloud."""
+"""What must not leave the box, taken out of text before it goes to the cloud."""
 
 from __future__ import annotations
 
+import json
 import re
+import unicodedata
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from edge_runtime.decision.account_numbers import accounts, cards, phones
+from edge_runtime.decision.private_patterns import GUARDED, RULES
 
-_DIGITS = re.compile(r"\D")
-_CARD = re.compile(r"(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])")
-_RULES = (
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s/@:]{1,100}:[^\s/@]{1,100}@"), r"\1[login]@"),
-    (re.compile(r"(?i)(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"), "[email]"),
-    (
-        re.compile(r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,20}PRIVATE KEY-----|$)", re.DOTALL),
-        "[key]",
-    ),
-    (re.compile(r"\b(?:sk|pk|rk|ghp|gho|xox[abp]|AKIA|AIza|eyJ)[-_A-Za-z0-9.]{14,}"), "[key]"),
-    (re.compile(r"(?i)\b(password|passcode|pin|token|secret)(\s*(?:is|=|:)\s*)\S+"), r"\1\2[secret]"),
-    (re.compile(r"(?<![\w+/-])(?=[A-Za-z+/_-]{0,40}\d)(?=[0-9+/_-]{0,40}[A-Za-z])[A-Za-z0-9+/_-]{32,}={0,2}"), "[key]"),
-    (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"), "[account]"),
-)
-_PHONE = re.compile(r"(?<![\w.:-])(?:\+|00)?\(?\d(?:[\s./()-]{0,2}\d){6,14}(?![\w:])")
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    Found = tuple[int, int, str]
+
+_JSON_START = re.compile(r"[{\[]")
+_JSON_TRIES = 8
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*')
+_COLON = re.compile(r"\s*:")
+_UNSEEN = frozenset({"Cf", "Cc", "Mn", "Me"})
+_DASHES = dict.fromkeys("‐‑‒–—―−﹘﹣－", "-")  # noqa: RUF001 - they look alike, that is the point
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +36,148 @@ class Redacted:
 class Redactor:
     """Takes what is private out of texts.
 
+    Letters of full width, digits of other scripts and characters that nobody sees hide nothing: they are read as what
+    they look like. A text with nothing private in it stays as it is, and JSON stays JSON.
+
     Args:
-        private_words: never leave either, in whatever case they are written.
+        private_words: never leave either, in whatever case and with whatever accents they are written.
     """
 
     def __init__(self, private_words: Iterable[str] = ()) -> None:
-        words = sorted({word for word in private_words if word}, key=len, reverse=True)
-        self._private = re.compile(rf"(?i)(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)") if words else None
+        words = sorted({_plain(word) for word in private_words} - {""}, key=lambda word: (-len(word), word))
+        each = "|".join(r"\s+".join(map(re.escape, word.split())) for word in words)
+        self._private = re.compile(rf"(?<!\w)(?:{each})(?:['\u2019]?s|['\u2019])?(?!\w)") if each else None
 
     def redact(self, text: str) -> Redacted:
-        """Return `text` with everything private replaced by its kind in brackets."""
-        safe = redact_text(text)
+        """Return `text` with everything private replaced by its kind in brackets, such as [email]."""
+        text = text.encode("utf-8", "replace").decode()
+        counts: Counter[str] = Counter()
+        parts, at = [], 0
+        for start, end in _json_inside(text):
+            parts += [self._prose(text[at:start], counts), self._json(text[start:end], counts)]
+            at = end
+        parts.append(self._prose(text[at:], counts))
+        return Redacted("".join(parts), dict(counts))
+
+    def _prose(self, text: str, counts: Counter[str]) -> str:
+        parts, at = [], 0
+        for start, end, kind in self._found(text):
+            parts += [text[at:start], f"[{kind}]"]
+            counts[kind] += 1
+            at = end
+        return "".join([*parts, text[at:]])
+
+    def _json(self, text: str, counts: Counter[str]) -> str:
+        """Return JSON whose texts and numbers are redacted, each together with the name it is kept under."""
+        parts, at, name = [], 0, ""
+        for token in _TOKEN.finditer(text):
+            parts.append(text[at : token.start()])
+            at = token.end()
+            if _COLON.match(text, at):
+                name = json.loads(token[0])
+                parts.append(self._value(name, "", token[0], counts))
+            else:
+                parts.append(self._value(str(json.loads(token[0])), name, token[0], counts))
+        return "".join([*parts, text[at:]])
+
+    def _value(self, value: str, name: str, written: str, counts: Counter[str]) -> str:
+        """Return a text or number of JSON as it may leave; `written` is how it stands there."""
+        if GUARDED.match(name) and value:
+            counts["secret"] += 1
+            return '"[secret]"'
+        safe = self._prose(value, counts)
+        if safe == value and name and self._prose(f"{name}: {value}", Counter()).partition(": ")[2] != value:
+            # Its name tells what it is.
+            counts["number"] += 1
+            safe = "[number]"
+        return written if safe == value else json.dumps(safe, ensure_ascii=False)
+
+    def _found(self, text: str) -> list[Found]:
+        """Return what is private, in the order of the text and without overlaps."""
+        plain, places = _readable(text)
+        found: list[tuple[int, int, int, str]] = []
+        for rank, (start, end, kind) in enumerate(self._spans(plain)):
+            found.append((places[start], places[end - 1] + 1, rank, kind))
+        merged: list[tuple[int, int, int, str]] = []
+        for start, end, rank, kind in sorted(found):
+            if merged and start < merged[-1][1]:
+                first, last, best, name = merged[-1]
+                merged[-1] = (first, max(last, end), min(best, rank), name if best < rank else kind)
+            else:
+                merged.append((start, end, rank, kind))
+        return [(start, end, kind) for start, end, _, kind in merged]
+
+    def _spans(self, text: str) -> Iterator[Found]:
+        for kind, finder in (("account", accounts), ("card", cards)):
+            yield from ((start, end, kind) for start, end in finder(text))
+        for rule in RULES:
+            yield from ((start, end, rule.kind) for start, end in rule.spans(text))
+        yield from ((start, end, "phone") for start, end in phones(text))
         if self._private:
-            safe = self._private.sub("[private]", safe)
-        return Redacted(safe, {"text": 1} if safe != text else {})
+            folded, places = _folded(text)
+            for found in self._private.finditer(folded):
+                yield places[found.start()], places[found.end() - 1] + 1, "private"
 
 
 def redact_text(text: str) -> str:
-    """Return `text` with e-mail addresses, phone, card and account numbers, keys and passwords replaced."""
-    for pattern, replacement in _RULES:
-        text = pattern.sub(replacement, text)
-    text = _CARD.sub(lambda found: "[card]" if _luhn(_DIGITS.sub("", found[0])) else found[0], text)
-    return _PHONE.sub("[phone]", text)
+    """Return `text` with what is private in anybody's text replaced."""
+    return Redactor().redact(text).text
 
 
-def _luhn(digits: str) -> bool:
-    """Tell whether the check digit of a card number is right (ISO/IEC 7812-1)."""
-    doubled = [int(digit) * (2 if place % 2 else 1) for place, digit in enumerate(reversed(digits))]
-    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
+def _json_inside(text: str) -> list[tuple[int, int]]:
+    """Return where whole JSON objects and lists lie in a text, the first few."""
+    found, at = [], 0
+    decoder = json.JSONDecoder()
+    for _ in range(_JSON_TRIES):
+        start = _JSON_START.search(text, at)
+        if start is None:
+            break
+        try:
+            _, at = decoder.raw_decode(text, start.start())
+        except (ValueError, RecursionError):
+            at = start.end()
+        else:
+            found.append((start.start(), at))
+    return found
+
+
+def _readable(text: str) -> tuple[str, range | list[int]]:
+    """Return a text as it looks, in ASCII where it can be, and where each of its characters lies in the other."""
+    if text.isascii() and text.isprintable():
+        return text, range(len(text))
+    characters: list[str] = []
+    places: list[int] = []
+    for at, char in enumerate(text):
+        seen = char if char.isascii() else _looks(char)
+        characters.append(seen)
+        places += [at] * len(seen)
+    return "".join(characters), places
+
+
+def _looks(char: str) -> str:
+    category = unicodedata.category(char)
+    if category in _UNSEEN:
+        return ""
+    if category == "Zs":
+        return " "
+    if category == "Nd":
+        return str(unicodedata.decimal(char))
+    return _DASHES.get(char) or unicodedata.normalize("NFKC", char)
+
+
+def _folded(text: str) -> tuple[str, range | list[int]]:
+    """Return a text without accents and capitals, and where each of its characters lies in the other."""
+    if text.isascii():
+        return text.lower(), range(len(text))
+    characters: list[str] = []
+    places: list[int] = []
+    for at, char in enumerate(text):
+        seen = _plain(char)
+        characters.append(seen)
+        places += [at] * len(seen)
+    return "".join(characters), places
+
+
+def _plain(text: str) -> str:
+    parts = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(char for char in parts if unicodedata.category(char) not in _UNSEEN)
