@@ -9,11 +9,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from edge_runtime.cloud_wiring import make_cloud
 from edge_runtime.errors import ConfigError
 from edge_runtime.gates import make_gate
+from edge_runtime.mind import make_mind
 from edge_runtime.pipelines.answering import Answerer
 from edge_runtime.pipelines.minds import Minds
 from edge_runtime.prompts.book import PromptBook
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge_runtime.assembly import Models
     from edge_runtime.config import Settings
     from edge_runtime.decision.scene import Scene
@@ -23,18 +26,27 @@ if TYPE_CHECKING:
 _LEAST_MAX_AGE_S = 15.0
 
 
-def make_answerer(settings: Settings, models: Models, scene: Scene) -> tuple[Answerer, Source]:
+def make_answerer(
+    settings: Settings, models: Models, scene: Scene, on_drift: Callable[[float], None] | None = None
+) -> tuple[Answerer, Source]:
     """Return who answers, and the question sentences that the speech grammar needs to know.
+
+    Args:
+        settings: of the box.
+        models: of its bundle.
+        scene: what the cameras see.
+        on_drift: called when the gate's calibration no longer fits, with the wall time in seconds since 1970.
 
     Raises:
         ConfigError: a file that the settings name cannot be used.
+        BundleError: the bigger local model cannot be used.
     """
     router, sentences = _router(settings, models)
-    gate = make_gate(settings, models)
+    gate = make_gate(settings, models, on_drift)
     book = PromptBook(settings.answering.prompts)
     minds = Minds(
         make_cloud(settings, models, book),
-        None,
+        make_mind(settings, book),
         gate,
         mark=lambda skill: book.of(skill).mark,
         deadline_s=settings.answering.deadline_s,

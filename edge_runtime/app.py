@@ -6,6 +6,7 @@ import tempfile
 import time
 from concurrent.futures import Future
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -80,7 +81,7 @@ class App:
     def _build(self, console: Sink | None) -> None:
         settings = self._settings
         models = Models.of(settings)
-        answerer, questions = make_answerer(settings, models, self._scene)
+        answerer, questions = make_answerer(settings, models, self._scene, self._drifted)
         # Wrong addresses and files are found before anything is started.
         cameras = [open_camera(camera) for camera in settings.cameras]
         microphones = [open_microphone(microphone) for microphone in settings.microphones]
@@ -214,6 +215,11 @@ class App:
         question = Question(text, "mqtt", time.monotonic())
         self.house.questions.submit(question).add_done_callback(tell)
         return said
+
+    def _drifted(self, since: float) -> None:
+        """Tell that the gate falls back to the safe side: answers are no longer like those it was fitted to."""
+        data = {"since": datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds")}
+        self.house.publish(Event("gate_drift", "gate", time.monotonic(), data))
 
     def _close(self) -> None:
         if self.house.mouth and self._once:

@@ -78,5 +78,6 @@ _SAY: dict[str, Callable[[dict[str, Any]], str]] = {
     "intent": _intent,
     "answered": _answered,
     "source_status": _source_status,
+    "gate_drift": lambda data: f"has drifted since {data['since']}: answers are left to the cloud until `gate fit`",
     "not_understood": lambda data: f"speech not understood ({data.get('confidence', 0):.0%} sure)",
 }
