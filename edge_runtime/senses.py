@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.errors import SinkError
 from edge_runtime.inference.everyday import EverydayNames
+from edge_runtime.inference.reading import Reader
 from edge_runtime.sinks.event_log import FILE, EventLog
 from edge_runtime.sinks.event_past import Past
 
@@ -28,6 +29,7 @@ def equipped(means: Means, settings: Settings, models: Models) -> Means:
         past=Past(_events(settings)) if settings.event_log.enabled else None,
         sounds=_sounds(settings, models),
         namer=_namer(settings, models),
+        read=Reader(),
     )
 
 

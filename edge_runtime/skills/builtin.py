@@ -13,20 +13,23 @@ from edge_runtime.skills.history import History
 from edge_runtime.skills.last_seen import LastSeen
 from edge_runtime.skills.naming import Naming
 from edge_runtime.skills.presence import Presence
+from edge_runtime.skills.reading import Reading
 from edge_runtime.skills.reckoning import Reckoning
 from edge_runtime.skills.sounds_heard import SoundsHeard
 from edge_runtime.skills.timers import Timers
 from edge_runtime.skills.units import Units
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from edge_runtime.skills.naming import Namer
     from edge_runtime.skills.nouns import Nouns
+    from edge_runtime.skills.reading import Line
     from edge_runtime.skills.skill import Skill
     from edge_runtime.skills.timers import Shelf
     from edge_runtime.skills.visits import Past
+    from edge_runtime.types import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Means:
         past: the record of events.
         sounds: what the microphones are listened to for; nothing where there are none.
         namer: names a picture.
+        read: reads what is written in one.
         timers: where timers are kept.
     """
 
@@ -49,6 +53,7 @@ class Means:
     past: Past | None = None
     sounds: tuple[str, ...] = ()
     namer: Namer | None = None
+    read: Callable[[Image], Sequence[Line]] | None = None
     timers: Shelf | None = None
 
 
@@ -60,6 +65,7 @@ def builtin_skills(means: Means) -> tuple[Skill, ...]:
     return (
         # Before the description, which takes "what is this?" where nobody can name things.
         *([Naming(means.namer, max_age_s)] if means.namer else []),
+        *([Reading(means.read, max_age_s)] if means.read else []),
         Colours(nouns, max_age_s),
         Presence(nouns, max_age_s),
         Counting(nouns, max_age_s),
