@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_ROUNDING = 1e-6
+
+
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
     """Bounds.
@@ -61,7 +64,7 @@ class Buckets:
         now = self._clock()
         left, at = self._buckets.pop(client, (self._size, now))
         left = min(self._size, left + (now - at) * self._size / 60)
-        enough = left >= 1
+        enough = left >= 1 - _ROUNDING
         self._buckets[client] = (left - enough, now)
         if len(self._buckets) > self._clients:
             self._buckets.popitem(last=False)

@@ -179,7 +179,8 @@ def test_pictures_and_words_share_a_space(box: Api) -> None:
     with box.client() as client:
         found = client.embeddings.create(model="omni-nano", input=[url, "a red square", "a flock of sheep"])
         # The client's types know no pictures; its wire does.
-        named = client.embeddings.create(model="omni-nano", input=[{"image": url}])  # type: ignore[list-item]
+        pictures: list[Any] = [{"image": url}]
+        named = client.embeddings.create(model="omni-nano", input=pictures)
     picture, square, sheep = (np.asarray(one.embedding) for one in found.data)
     np.testing.assert_allclose(named.data[0].embedding, picture, atol=1e-5)
     assert picture @ square > picture @ sheep
@@ -239,26 +240,26 @@ def test_a_wrong_token_is_an_authentication_error(box: Api) -> None:
 
 def test_tools_and_what_else_clients_send_by_habit_do_no_harm(box: Api) -> None:
     tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+    habits: dict[str, Any] = {
+        "messages": [
+            {"role": "developer", "content": "Be brief."},
+            {"role": "user", "content": "Hello", "name": "someone"},
+            {"role": "assistant", "content": "Hi."},
+            {"role": "user", "content": [{"type": "text", "text": "What is 2 + 3?"}]},
+        ],
+        "tools": [tool],
+        "tool_choice": "auto",
+        "parallel_tool_calls": True,
+        "temperature": 0.3,
+        "top_p": 0.9,
+        "seed": 7,
+        "user": "someone",
+        "presence_penalty": 0.1,
+        "logprobs": False,
+        "metadata": {"a": "b"},
+    }
     with box.client() as client:
-        reply = client.chat.completions.create(
-            model="edge",
-            messages=[
-                {"role": "developer", "content": "Be brief."},
-                {"role": "user", "content": "Hello", "name": "someone"},
-                {"role": "assistant", "content": "Hi."},
-                {"role": "user", "content": [{"type": "text", "text": "What is 2 + 3?"}]},
-            ],
-            tools=[tool],  # type: ignore[list-item]
-            tool_choice="auto",
-            temperature=0.3,
-            top_p=0.9,
-            seed=7,
-            user="someone",
-            presence_penalty=0.1,
-            logprobs=False,
-            metadata={"a": "b"},
-            parallel_tool_calls=True,
-        )
+        reply = client.chat.completions.create(model="edge", **habits)
     assert reply.choices[0].message.content == "That is 5."
     assert reply.choices[0].message.tool_calls is None
 
