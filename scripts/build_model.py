@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 STAGES = (
-    *("lexicon", "speak", "listen", "train", "train_sounds", "distil", "export", "quantize"),
+    *("faces", "lexicon", "speak", "listen", "train", "train_sounds", "distil", "export", "quantize"),
     *("calibrate", "calibrate_ears", "calibrate_sounds", "evaluate", "bundle"),
 )
 NEEDED = {
+    "faces": "faces",
     "lexicon": "lexicon",
     "speak": "spoken",
     "listen": "phones",

@@ -36,12 +36,19 @@ EARS = {
     "spelling.npz": ("lexicon", "spelling.npz"),
 }
 SOUNDS = {"audio.onnx": ("quantize", "audio.onnx"), "sounds.npz": ("calibrate", "sounds.npz")}
-GROUPS = {"image": EYES, "phones": {**EARS, "background.npz": ("calibrate", "background.npz")}, "sounds": SOUNDS}
-"""The files of eyes, of ears for speech and for sounds, by the recipe's table that asks for them."""
+FACES = {f"faces_{kind}.onnx": ("faces", f"faces_{kind}.onnx") for kind in ("propose", "refine", "decide")}
+GROUPS = {
+    "image": EYES,
+    "phones": {**EARS, "background.npz": ("calibrate", "background.npz")},
+    "sounds": SOUNDS,
+    "faces": FACES,
+}
+"""The files of eyes, of ears for speech and for sounds, of faces, by the recipe's table that asks for them."""
 FILES = {name: source for group in GROUPS.values() for name, source in group.items()}
 """By name of a file the stage that leaves it, and how it is called there."""
 CALIBRATED = {"image": "calibration.json", "phones": "ears.json", "sounds": "sounds.json"}
 STAGES = (
+    "faces",
     "lexicon",
     "speak",
     "listen",
@@ -78,6 +85,8 @@ def describe(
     recipe = workshop.settings
     names = sorted(path.name for path in target.iterdir() if path.name != "manifest.json")
     parts = {**(_eyes(recipe) if "image.onnx" in names else {}), **(_ears(names) if "phones.onnx" in names else {})}
+    if "faces_decide.onnx" in names:
+        parts["faces"] = {name[6:-5]: name for name in FACES} | {"thresholds": recipe["faces"]["thresholds"]}
     for name, table in calibration.items():
         parts[name] = {**parts.get(name, {}), **table}
     return {

@@ -139,6 +139,20 @@ class EgressGate:
             self._picture(outgoing, policy), outgoing.mark,
         )  # fmt: skip
 
+    def preview(self, outgoing: Outgoing) -> dict[str, Any]:
+        """Return what would leave, before and after, without writing anything down; "jpeg" is the picture's bytes.
+
+        Raises:
+            EgressRefusedError: nothing may leave from where it comes.
+        """
+        parcel = self.prepare(outgoing)
+        texts = [{"before": one, "after": other} for one, other in zip(outgoing.texts, parcel.texts, strict=True)]
+        picture = {**_shown(parcel.picture), "jpeg": parcel.picture.jpeg} if parcel.picture else None
+        return {
+            "source": parcel.source, "policy": parcel.policy, "texts": texts, "masked": dict(parcel.masked),
+            "picture": picture,
+        }  # fmt: skip
+
     def send(self, parcel: Parcel, destination: Destination, worst_case_pico: int) -> Entry:
         """Write down that a parcel leaves now, before it does.
 
@@ -151,16 +165,7 @@ class EgressGate:
             CloudError: it cannot be written down, so it must not leave.
         """
         entry_id = uuid.uuid4().hex
-        picture = parcel.picture
-        shown: dict[str, Any] | None = None
-        if picture:
-            shown = {
-                "sha256": picture.sha256,
-                "bytes": len(picture.jpeg),
-                "width": picture.width,
-                "height": picture.height,
-                "hidden": dict(picture.hidden),
-            }
+        shown = _shown(parcel.picture) if parcel.picture else None
         fields = {
             "kind": "send", "id": entry_id, "at": self._at(), "source": parcel.source, "why": parcel.why,
             "policy": parcel.policy, "to": asdict(destination), "texts": list(parcel.texts),
@@ -195,3 +200,14 @@ class EgressGate:
             return None
         find = self._find if policy == "redacted_picture" else None
         return render(outgoing.frame.image, outgoing.subject, find)
+
+
+def _shown(picture: Picture) -> dict[str, Any]:
+    """Return what is told of a picture."""
+    return {
+        "sha256": picture.sha256,
+        "bytes": len(picture.jpeg),
+        "width": picture.width,
+        "height": picture.height,
+        "hidden": dict(picture.hidden),
+    }

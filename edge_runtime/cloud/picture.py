@@ -68,13 +68,13 @@ def render(image: Image, subject: Box | None = None, find: Find | None = None) -
     for area in areas:
         _hide(small, area)
     height, width = small.shape[:2]
-    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, QUALITY))
-    return Picture(jpeg.tobytes(), width, height, dict(Counter(area.kind for area in areas)))
+    return Picture(encoded(small), width, height, dict(Counter(area.kind for area in areas)))
 
 
-def data_url(image: Image) -> str:
-    """Return an RGB picture as a JPEG data URL, its longer side at most 512 pixels, without metadata."""
-    return render(image).url
+def encoded(image: Image) -> bytes:
+    """Return an RGB picture as a JPEG file with nothing but its pixels."""
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, QUALITY))
+    return jpeg.tobytes()
 
 
 def _crop(image: Image, subject: Box) -> Image:

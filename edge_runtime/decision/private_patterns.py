@@ -180,8 +180,8 @@ RULES = (
     _rule("secret", rf"(?i)\b(?:passphrase|(?:recovery|seed) phrase){_LINK}([^\n.\"'{{}}]{{2,200}})", 1),
     _rule("secret", rf"(?i)\b(?:{_GUARDED}){_LINK}{_QUIET}([^\s\"'{{}}\[\],;]+)", 1, _may_be_secret),
     _rule(
-        "secret", r"(?i)(?<!error )(?<!status )(?<!exit )(?<!http )(?<!zip )(?<!post )(?<!postal )(?<!area )\b(?:pin|puk|tan|otp|passcode|code)"
-        r"(?: ?(?:code|number|nr\.?))?\s?[:#=]?\s?(\d(?:[ -]?\d){3,9})\b", 1,
+        "secret", r"(?i)(?<!error )(?<!status )(?<!exit )(?<!http )(?<!zip )(?<!post )(?<!postal )(?<!area )"
+        r"\b(?:pin|puk|tan|otp|passcode|code)(?: ?(?:code|number|nr\.?))?\s?[:#=]?\s?(\d(?:[ -]?\d){3,9})\b", 1,
     ),
     _rule(
         "secret", rf"(?i)\b(?:pin|code|passcode|password)(?: is|:| ist)?\s((?:(?:{_NUMBER_WORD})[\s,-]{{1,2}}){{2,8}}"

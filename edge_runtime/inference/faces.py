@@ -12,8 +12,6 @@ from edge_runtime.bundles.parts import FacesPart
 from edge_runtime.inference.session import OnnxSession
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from edge_runtime.bundles.manifest import Manifest
@@ -27,6 +25,7 @@ SHRINK = 0.709
 _CELL, _STRIDE = 12, 2
 _NEAR, _CLOSE = 24, 48
 _BATCH = 128
+_GROWN = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +61,9 @@ class FaceFinder:
     def find(self, image: Image) -> list[Face]:
         """Return the faces in an RGB picture of any size, the surest first."""
         height, width = image.shape[:2]
-        scale = min(self._side / max(height, width), 1.0)
+        scale = min(self._side / max(height, width), _GROWN)
         # Small faces are judged by the pixels that there are, large pictures at twice the size of the first look.
-        near = _shrunk(image, min(2 * scale, 1.0))
+        near = _resized(image, min(2 * scale, max(scale, 1.0)))
         boxes = self._proposed(image, scale)
         size = np.array([near.shape[1], near.shape[0]] * 2, np.float32)
         scores = np.zeros(len(boxes), np.float32)
@@ -84,7 +83,7 @@ class FaceFinder:
         """Return boxes, as fractions (n, 4), where the first network sees something like a face in any size."""
         found, scores = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)]
         while min(image.shape[:2]) * scale >= _CELL:
-            small = _shrunk(image, scale)
+            small = _resized(image, scale)
             out = self._sessions[0].run({"faces": _tensor(small[None])})
             score = out["scores"][0, 1]
             rows, columns = np.nonzero(score >= self._thresholds[0])
@@ -92,7 +91,7 @@ class FaceFinder:
             place[:, 2:] += _CELL
             best = _best(place, score[rows, columns], 0.5)
             moved = _moved(place[best], out["moves"][0][:, rows[best], columns[best]].T)
-            found.append(moved / np.array([small.shape[1], small.shape[0]] * 2, np.float32))
+            found.append(np.asarray(moved / np.array([small.shape[1], small.shape[0]] * 2), np.float32))
             scores.append(score[rows, columns][best])
             scale *= SHRINK
         boxes, ranks = np.concatenate(found), np.concatenate(scores)
@@ -114,9 +113,10 @@ def _tensor(patches: NDArray[np.uint8]) -> Floats:
     return np.ascontiguousarray((patches.transpose(0, 3, 1, 2).astype(np.float32) - 127.5) / 128)
 
 
-def _shrunk(image: Image, scale: float) -> Image:
+def _resized(image: Image, scale: float) -> Image:
     size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
-    return image if scale == 1 else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return image if scale == 1 else np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
 
 
 def _patch(image: Image, square: Floats, side: int) -> Image:
@@ -135,12 +135,12 @@ def _patch(image: Image, square: Floats, side: int) -> Image:
 
 def _moved(boxes: Floats, moves: Floats) -> Floats:
     sides = boxes[:, 2:] - boxes[:, :2]
-    return boxes + moves * np.concatenate([sides, sides], 1)
+    return np.asarray(boxes + moves * np.concatenate([sides, sides], 1), np.float32)
 
 
 def _squared(boxes: Floats) -> Floats:
     middle, side = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True)
-    return np.concatenate([middle - side / 2, middle + side / 2], 1)
+    return np.asarray(np.concatenate([middle - side / 2, middle + side / 2], 1), np.float32)
 
 
 def _best(boxes: Floats, scores: Floats, overlap: float) -> list[int]:
