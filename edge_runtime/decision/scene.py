@@ -7,6 +7,8 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from edge_runtime.decision.usual import Usual
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -55,6 +57,8 @@ class Sighting:
 class Scene:
     """Memory of what was seen, one entry per camera and one per camera and label; safe across threads.
 
+    `usual` knows what each camera usually sees.
+
     Args:
         seen_score: a detection counts as a sighting from this probability.
     """
@@ -65,6 +69,7 @@ class Scene:
         self._looks: dict[str, LastLook] = {}
         self._sightings: dict[tuple[str, str], Sighting] = {}
         self._since: float | None = None
+        self.usual = Usual()
 
     def observe(
         self, observation: Observation, frame: Frame | None = None, evidence: Mapping[str, float] | None = None
@@ -77,6 +82,7 @@ class Scene:
                 return
             self._since = at if self._since is None else min(self._since, at)
             self._looks[source] = LastLook(observation, frame, dict(evidence or {}))
+            self.usual.learn(observation)
             for detection in observation.detections:
                 if detection.score >= self._seen_score:
                     self._remember(Sighting(detection.label, source, at, detection.score))

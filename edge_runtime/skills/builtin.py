@@ -18,6 +18,7 @@ from edge_runtime.skills.reckoning import Reckoning
 from edge_runtime.skills.sounds_heard import SoundsHeard
 from edge_runtime.skills.timers import Timers
 from edge_runtime.skills.units import Units
+from edge_runtime.skills.unusual import Unusual
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,6 +68,7 @@ def builtin_skills(means: Means) -> tuple[Skill, ...]:
         *([Naming(means.namer, max_age_s)] if means.namer else []),
         *([Reading(means.read, max_age_s)] if means.read else []),
         Colours(nouns, max_age_s),
+        Unusual(max_age_s),
         Presence(nouns, max_age_s),
         Counting(nouns, max_age_s),
         Description(nouns, max_age_s),
