@@ -44,5 +44,7 @@ class TextStream:
         both = self._tokenizer.decode(self._tokens[self._context :])
         if len(both) <= len(before) or (both.endswith(_HALF) and not final):
             return ""
-        self._context, self._told = self._told, len(self._tokens)
+        # Behind a torn character everything would look torn.
+        self._context = len(self._tokens) if both.endswith(_HALF) else self._told
+        self._told = len(self._tokens)
         return both[len(before) :]

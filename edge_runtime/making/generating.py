@@ -201,11 +201,12 @@ def _template(original: Original, words: Words) -> tuple[str | None, dict[str, s
     asked = [*conversation, {"role": "user", "content": "And tables?"}]
     template = ChatTemplate(source, special, f"{original.source}: its chat template")
     for messages, more in ((asked, True), (conversation, False)):
-        wanted = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=more)
         try:
+            # First, because it ends in any case.
             got = template.render(messages, add_generation_prompt=more)
         except BundleError as error:
             raise InputError(str(error)) from None
+        wanted = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=more)
         if got != wanted:
             raise InputError(f"{original.source}: its chat template makes {got[:60]!r} here, {wanted[:60]!r} elsewhere")
     return source, special
