@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,7 +27,10 @@ UNKNOWN_WORD = 0.6
 """Factor on the confidence for each word that neither the sentence frame nor the noun explains."""
 SPOTTED = 0.95
 READ = 0.9
-"""A skill that reads a question by itself so surely gets it, whatever its words."""
+"""A skill that reads a question by itself so surely, its meaning considered, gets it."""
+CERTAIN = 1.0
+"""What a skill says that understood every word; the meaning of the whole is not asked then."""
+EDGE = 1e-3
 LEAST = 0.3
 """Probability from which a skill is tried."""
 MOST_TRIED = 3
@@ -97,10 +101,15 @@ class Router:
         if found is not None and found.intent.startswith(PREFIX):
             slots = {name: str(value) for name, value in found.slots.items()}
             return self._linked([Routed(self._skills[found.intent.removeprefix(PREFIX)], slots)])
-        read = self._read(text)
+        spotted = self._spotter.spot(sentence)
+        chances = dict(self._lessons.rank(spotted.masked)) if self._lessons else {}
+        read = self._read(text, chances)
         if read and read[0].confidence >= READ:
             return self._linked(read)
-        return self._linked([*read, *self._by_words(sentence)])
+        cued = None
+        if "label" in spotted.slots:
+            cued = next((name for name, cue in CUES if name in self._skills and cue.search(sentence)), None)
+        return self._linked([*read, *self._by_words(spotted, cued, chances)])
 
     def prepare(self) -> None:
         """Learn, or recall, what the skills' examples mean, so that the first question need not wait for it."""
@@ -120,30 +129,27 @@ class Router:
             following = replace(routed, then=following)
         return following
 
-    def _read(self, text: str) -> list[Routed]:
-        """Return the skills that read `text` by themselves, the surest first; the first that is sure is enough."""
+    def _read(self, text: str, chances: Mapping[str, float]) -> list[Routed]:
+        """Return the skills that read `text` by themselves, the surest first; one that understood it all is enough."""
         found = []
         for skill in self._readers:
             surely = skill.reads(text) if isinstance(skill, Reader) else 0.0
-            if surely >= READ:
+            if surely >= CERTAIN:
                 return [Routed(skill)]
-            if surely >= LEAST:
-                found.append(Routed(skill, confidence=surely))
-        return found
+            sure = _agreed(surely, chances[skill.name]) if chances and surely else surely
+            if sure >= LEAST:
+                found.append(Routed(skill, confidence=sure))
+        return sorted(found, key=lambda one: -one.confidence)
 
-    def _by_words(self, sentence: str) -> list[Routed]:
-        spotted = self._spotter.spot(sentence)
-        cued = None
-        if "label" in spotted.slots:
-            cued = next((name for name, cue in CUES if name in self._skills and cue.search(sentence)), None)
+    def _by_words(self, spotted: Spotted, cued: str | None, chances: Mapping[str, float]) -> list[Routed]:
         if self._lessons is None:
             doubt = UNKNOWN_WORD ** len(spotted.strange)
             return [Routed(self._skills[cued], spotted.slots, SPOTTED * doubt)] if cued else []
         found = []
-        for name, chance in self._lessons.rank(spotted.masked):
+        for name, chance in chances.items():
             skill = self._skills[name]
             sure = self._sure(skill, chance, spotted)
-            if name == cued and not spotted.strange:
+            if name == cued and not spotted.strange and "detail" not in spotted.slots:
                 sure = max(sure, SPOTTED)
             if sure >= LEAST and ("label" in spotted.slots or not _needs_noun(skill)):
                 found.append(Routed(skill, spotted.slots, sure))
@@ -157,6 +163,11 @@ class Router:
         return chance * float(UNKNOWN_WORD ** len(strange))
 
 
+def _agreed(surely: float, chance: float) -> float:
+    """Return one probability of two opinions: the mean of their log odds."""
+    odds = [math.log(p / (1.0 - p)) for p in (min(max(q, EDGE), 1.0 - EDGE) for q in (surely, chance))]
+    return 1.0 / (1.0 + math.exp(-sum(odds) / 2.0))
+
+
 def _needs_noun(skill: Skill) -> bool:
     return bool(skill.sentences) and all("{label}" in sentence for sentence in skill.sentences)
-
