@@ -36,14 +36,13 @@ ANSWERS = "answers.db"
 
 @dataclass
 class Pauses:
-    """Remembers the pauses; makes none unless it is told to."""
+    """Makes pauses and remembers them."""
 
-    real: bool = False
     made: list[float] = field(default_factory=list)
 
     def __call__(self, seconds: float) -> None:
         self.made.append(seconds)
-        time.sleep(seconds if self.real else 0)
+        time.sleep(seconds)
 
 
 class Rig:
@@ -77,8 +76,8 @@ class Rig:
 
     @property
     def ledger(self) -> list[dict[str, Any]]:
-        lines = [line for file in sorted(self.folder.glob("ledger/*.jsonl")) for line in file.open(encoding="utf-8")]
-        return [json.loads(line) for line in lines]
+        files = sorted(self.folder.glob("ledger/*.jsonl"))
+        return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
 
     def make(self, urls: str | Mapping[str, str], *, cached: bool = False, **changes: Any) -> CloudResponder:
         """Return a responder; `per_provider` changes single providers, by name."""

@@ -2,43 +2,31 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
+from cloud_rig import USED_USD, Rig, asked, worst_usd
 from openai_server import KEY, Endpoint, Reply, completion, failure, serving
 
-from edge_runtime.cloud.client import ChatClient, RefusedError
-from edge_runtime.cloud.responder import CloudResponder
-from edge_runtime.cloud.spending import Spending
-from edge_runtime.config import CloudSettings
+from edge_runtime.answer_sections import BudgetSettings, EgressSettings
+from edge_runtime.cloud.client import MissingModelError, RefusedError
 from edge_runtime.errors import (
     BudgetExceededError,
+    CancelledError,
     CloudAuthError,
     CloudError,
     CloudProtocolError,
     CloudRateLimitError,
     CloudUnavailableError,
+    EgressRefusedError,
 )
-from edge_runtime.types import Frame, Origin, Question
+from edge_runtime.types import Origin, Turn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
-
-Make = Callable[..., CloudResponder]
-USED_USD = 40 * 0.15e-6 + 10 * 0.60e-6
-
-
-class Clockless:
-    """Remembers the pauses instead of making them."""
-
-    def __init__(self) -> None:
-        self.pauses: list[float] = []
-
-    def __call__(self, seconds: float) -> None:
-        self.pauses.append(seconds)
 
 
 @pytest.fixture
@@ -48,73 +36,61 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 @pytest.fixture
-def pause() -> Clockless:
-    return Clockless()
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    made = Rig(tmp_path)
+    yield made
+    made.close()
 
 
-@pytest.fixture
-def spending(tmp_path: Path) -> Spending:
-    return Spending(tmp_path / "spending.db", 0.10)
-
-
-@pytest.fixture
-def make(endpoint: Endpoint, spending: Spending, pause: Clockless) -> Iterator[Make]:
-    chat = ChatClient(endpoint.url, KEY, "gpt-4o-mini")
-
-    def responder(**changes: Any) -> CloudResponder:
-        settings = CloudSettings(enabled=True, base_url=endpoint.url, **{"timeout_s": 5.0, **changes})
-        return CloudResponder(settings, chat, spending, pause)
-
-    yield responder
-    chat.close()
-
-
-def asked(text: str = "what is this?", *, picture: bool = False) -> Question:
-    image = np.zeros((600, 1200, 3), np.uint8)
-    image[..., 0] = 200
-    return Question(text, "console", 0.0, Frame("door", 0.0, image) if picture else None)
-
-
-def worst_usd(endpoint: Endpoint, *, picture_tokens: int = 0) -> float:
-    text = sum(len(str(message["content"]).encode()) for message in endpoint.requests[0]["messages"])
-    return (text + 32 + picture_tokens) * 0.15e-6 + 200 * 0.60e-6
-
-
-def test_success_is_told_as_cloud_and_paid_by_usage(make: Make, spending: Spending) -> None:
-    answer = make().answer(asked())
+def test_success_is_told_as_cloud_and_paid_by_usage(rig: Rig, endpoint: Endpoint) -> None:
+    answer = rig.make(endpoint.url).answer(asked(skill="clock"))
     assert (answer.text, answer.origin, answer.confidence) == ("A red ball.", Origin.CLOUD, 0.8)
+    assert (answer.model, answer.skill, answer.cached) == ("first/gpt-4o-mini", "clock", False)
+    assert answer.prompt == rig.prompts.of("clock").mark
     assert answer.cost_usd == pytest.approx(USED_USD, rel=1e-12)
-    assert spending.today_usd() == answer.cost_usd
+    assert rig.gone_usd == pytest.approx(answer.cost_usd)
 
 
-def test_without_usage_the_worst_case_is_paid(make: Make, endpoint: Endpoint, spending: Spending) -> None:
+def test_what_is_sent_is_the_prompt_the_turns_and_the_question(rig: Rig, endpoint: Endpoint) -> None:
+    history = (Turn("user", "how old is the oldest tree?"), Turn("assistant", "Almost 5000 years."))
+    rig.make(endpoint.url).answer(asked("where does it stand?", history=history))
+    (sent,) = endpoint.requests
+    assert sent["messages"] == rig.prompts.of(None).messages("where does it stand?", history)
+    assert sent["model"] == "gpt-4o-mini"
+    assert sent["max_tokens"] == 200
+
+
+def test_without_usage_the_worst_case_is_paid(rig: Rig, endpoint: Endpoint) -> None:
     endpoint.script = [completion(usage=None)]
-    answer = make().answer(asked())
-    assert answer.cost_usd == pytest.approx(worst_usd(endpoint))
-    assert spending.today_usd() == answer.cost_usd
+    answer = rig.make(endpoint.url).answer(asked())
+    assert answer.cost_usd == pytest.approx(worst_usd(endpoint.requests[0]))
+    assert rig.gone_usd == pytest.approx(answer.cost_usd)
 
 
-def test_a_cloud_that_does_not_know_abstains_and_is_paid(make: Make, endpoint: Endpoint) -> None:
+def test_a_cloud_that_does_not_know_abstains_and_is_paid(rig: Rig, endpoint: Endpoint) -> None:
     endpoint.script = [completion("Unsure.")]
-    answer = make().answer(asked())
+    answer = rig.make(endpoint.url).answer(asked())
     assert (answer.origin, answer.confidence) == (Origin.ABSTAINED, 0.0)
-    assert answer.cost_usd > 0
+    assert answer.cost_usd == pytest.approx(USED_USD)
 
 
 @pytest.mark.parametrize(
     "bad",
     [
         pytest.param(failure(500), id="server error"),
-        pytest.param(failure(429, Retry_After="0.25"), id="too many requests"),
+        pytest.param(failure(429, Retry_After="0.04"), id="too many requests"),
         pytest.param(Reply(hang_s=30), id="time-out"),
         pytest.param(Reply(body=b"{", headers={"Content-Length": "9"}), id="connection broken off"),
     ],
 )
-def test_a_passing_failure_is_retried(make: Make, endpoint: Endpoint, pause: Clockless, bad: Reply) -> None:
+def test_a_passing_failure_is_retried(rig: Rig, endpoint: Endpoint, bad: Reply) -> None:
     endpoint.script = [bad, completion()]
-    assert make(timeout_s=0.5).answer(asked()).origin is Origin.CLOUD
+    start = time.monotonic()
+    assert rig.make(endpoint.url, timeout_s=2.0).answer(asked()).origin is Origin.CLOUD
     assert len(endpoint.requests) == 2
-    assert pause.pauses == [0.25] if bad.headers.get("Retry-After") else 0.25 <= pause.pauses[0] <= 0.5
+    asked_for_s = float(bad.headers.get("Retry-After", 0.25))
+    assert time.monotonic() - start >= asked_for_s
+    assert max(rig.pauses.made) <= 0.05, "a pause looks up often whether anybody still waits"
 
 
 @pytest.mark.parametrize(
@@ -122,21 +98,34 @@ def test_a_passing_failure_is_retried(make: Make, endpoint: Endpoint, pause: Clo
     [
         pytest.param(failure(401), CloudAuthError, 1, id="a wrong key is not tried again"),
         pytest.param(failure(403), CloudAuthError, 1, id="a forbidden key is not tried again"),
-        pytest.param(failure(404), RefusedError, 1, id="a refused request is not tried again"),
+        pytest.param(failure(400), RefusedError, 1, id="a refused request is not tried again"),
+        pytest.param(failure(404), MissingModelError, 1, id="a missing model is not tried again"),
         pytest.param(Reply(body=b"<html>"), CloudProtocolError, 1, id="a malformed body is not tried again"),
         pytest.param(Reply(body=b"[]"), CloudProtocolError, 1, id="a wrong shape is not tried again"),
         pytest.param(failure(500), CloudUnavailableError, 3, id="a server error is tried three times"),
-        pytest.param(failure(429), CloudRateLimitError, 3, id="a rate limit is tried three times"),
+        pytest.param(failure(429, Retry_After="0"), CloudRateLimitError, 3, id="a rate limit is tried three times"),
         pytest.param(
             failure(429, Retry_After="3600"), CloudRateLimitError, 1, id="a wait past the deadline is not waited"
         ),
     ],
 )
-def test_tries(make: Make, endpoint: Endpoint, bad: Reply, error: type[CloudError], tries: int) -> None:
+def test_tries(rig: Rig, endpoint: Endpoint, bad: Reply, error: type[CloudError], tries: int) -> None:
     endpoint.script = [bad]
-    with pytest.raises(error):
-        make().answer(asked())
+    start = time.monotonic()
+    with pytest.raises(error) as caught:
+        rig.make(endpoint.url).answer(asked())
     assert len(endpoint.requests) == tries
+    assert time.monotonic() - start < 8
+    assert KEY not in str(caught.value)
+
+
+def test_who_asked_for_a_rest_is_not_asked_by_the_next_question_either(rig: Rig, endpoint: Endpoint) -> None:
+    endpoint.script = [failure(429, Retry_After="3600"), completion()]
+    responder = rig.make(endpoint.url)
+    for _ in range(2):
+        with pytest.raises(CloudRateLimitError):
+            responder.answer(asked())
+    assert len(endpoint.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -151,78 +140,130 @@ def test_tries(make: Make, endpoint: Endpoint, bad: Reply, error: type[CloudErro
     ],
 )
 def test_a_failure_counts_against_the_cap_unless_it_cannot_have_cost(
-    make: Make, endpoint: Endpoint, spending: Spending, bad: Reply, paid: int
+    rig: Rig, endpoint: Endpoint, bad: Reply, paid: int
 ) -> None:
     endpoint.script = [bad]
     with pytest.raises(CloudError):
-        make(attempts=1, timeout_s=0.3).answer(asked())
-    assert spending.today_usd() == pytest.approx(paid * worst_usd(endpoint))
+        rig.make(endpoint.url, attempts=1, timeout_s=2.0).answer(asked())
+    settled(rig)
+    assert rig.gone_usd == pytest.approx(paid * worst_usd(endpoint.requests[0]))
+    sent, ended = rig.ledger
+    assert sent["worst_case_usd"] == pytest.approx(worst_usd(endpoint.requests[0]))
+    assert ended["cost_usd"] == pytest.approx(paid * sent["worst_case_usd"])
+    assert ended["of"] == sent["id"]
+    assert ended["outcome"] not in {"answered", "failed"}
 
 
-def test_at_the_cap_no_request_is_sent(make: Make, endpoint: Endpoint, tmp_path: Path) -> None:
-    responder = make()
-    responder._spending = Spending(tmp_path / "small.db", 0.0001)
-    with pytest.raises(BudgetExceededError):
-        responder.answer(asked())
+def settled(rig: Rig, entries: int = 2) -> None:
+    """Wait until the calls that were left have been settled."""
+    until = time.monotonic() + 10
+    while len(rig.ledger) < entries and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def test_at_the_cap_no_request_is_sent(rig: Rig, endpoint: Endpoint) -> None:
+    rig.budget = BudgetSettings(usd_per_minute=0.0001)
+    with pytest.raises(BudgetExceededError, match="usd_per_minute"):
+        rig.make(endpoint.url).answer(asked())
     assert endpoint.requests == []
+    assert rig.ledger == []
 
 
-def test_retries_stop_at_the_cap(make: Make, endpoint: Endpoint, tmp_path: Path) -> None:
+def test_retries_stop_at_the_cap(rig: Rig, endpoint: Endpoint) -> None:
     endpoint.script = [failure(500)]
-    responder = make()
-    responder._spending = Spending(tmp_path / "small.db", 0.0003)
+    rig.budget = BudgetSettings(usd_per_day=0.0004)
     with pytest.raises(BudgetExceededError):
-        responder.answer(asked())
+        rig.make(endpoint.url).answer(asked())
     assert len(endpoint.requests) == 1
 
 
-def test_the_deadline_holds_over_all_tries(make: Make, endpoint: Endpoint) -> None:
+def test_the_deadline_holds_over_all_tries(rig: Rig, endpoint: Endpoint) -> None:
     endpoint.script = [Reply(hang_s=30)]
     start = time.monotonic()
     with pytest.raises(CloudUnavailableError):
-        make(attempts=10).answer(asked(), deadline=start + 0.5)
+        rig.make(endpoint.url, attempts=10).answer(asked(wait_s=0.5))
     assert time.monotonic() - start < 2
 
 
-def test_an_endpoint_that_keeps_failing_is_left_alone(make: Make, endpoint: Endpoint) -> None:
+def test_an_endpoint_that_keeps_failing_is_left_alone(rig: Rig, endpoint: Endpoint) -> None:
     endpoint.script = [failure(500)]
-    responder = make()
-    for _ in range(4):
+    responder = rig.make(endpoint.url, attempts=1)
+    for _ in range(7):
         with pytest.raises(CloudUnavailableError):
             responder.answer(asked())
     assert len(endpoint.requests) == 5
 
 
-def test_a_picture_goes_small_at_low_detail_without_metadata(
-    make: Make, endpoint: Endpoint, spending: Spending
-) -> None:
+def test_who_stops_waiting_ends_the_call(rig: Rig, endpoint: Endpoint) -> None:
+    endpoint.script = [Reply(body=b"{}" * 1000, gate_at=10)]
+    start = time.monotonic()
+    with pytest.raises(CancelledError):
+        rig.make(endpoint.url).answer(asked(cancelled=lambda: bool(endpoint.requests)))
+    assert time.monotonic() - start < 2
+    settled(rig)
+    assert rig.ledger[1]["outcome"] == "given up"
+    assert rig.gone_usd == pytest.approx(worst_usd(endpoint.requests[0])), "it may be billed all the same"
+
+
+def test_nothing_leaves_that_cannot_be_written_down(rig: Rig, endpoint: Endpoint, tmp_path: Path) -> None:
+    (tmp_path / "ledger").write_text("a file where the folder should be")
+    with pytest.raises(CloudError, match="nothing is sent"):
+        rig.make(endpoint.url).answer(asked())
+    assert endpoint.requests == []
+    assert rig.gone_usd == 0
+
+
+def test_a_source_whose_words_may_not_leave_is_refused(rig: Rig, endpoint: Endpoint) -> None:
+    rig.egress = EgressSettings(sources={"console": "nothing"})
+    with pytest.raises(EgressRefusedError):
+        rig.make(endpoint.url).answer(asked())
+    assert endpoint.requests == []
+
+
+def test_a_picture_goes_small_at_low_detail(rig: Rig, endpoint: Endpoint) -> None:
     endpoint.script = [completion(usage=None)]
-    make(send_pictures=True).answer(asked(picture=True))
-    text, picture = endpoint.requests[0]["messages"][1]["content"]
-    assert text == {"type": "text", "text": "what is this?"}
-    assert picture["type"] == "image_url"
+    rig.egress = EgressSettings(default="picture")
+    rig.make(endpoint.url).answer(asked(picture=True))
+    text, picture = endpoint.requests[0]["messages"][-1]["content"]
+    assert text == {"type": "text", "text": "what is this thing?"}
     assert picture["image_url"]["detail"] == "low"
     head, _, data = picture["image_url"]["url"].partition(",")
-    jpeg = base64.b64decode(data)
     assert head == "data:image/jpeg;base64"
-    assert b"Exif" not in jpeg
-    shown = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    shown = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
     assert shown is not None
-    assert shown.shape == (256, 512, 3)
-    assert int(shown[100, 100, 2]) > 190, "red stays red"
-    assert spending.today_usd() > 2833 * 0.15e-6
+    assert max(shown.shape[:2]) <= 512
+    assert rig.gone_usd == pytest.approx(worst_usd(endpoint.requests[0], picture_tokens=2833))
 
 
-def test_no_picture_leaves_without_permission(make: Make, endpoint: Endpoint) -> None:
-    make().answer(asked(picture=True))
-    assert endpoint.requests[0]["messages"][1] == {"role": "user", "content": "what is this?"}
+@pytest.mark.parametrize(
+    ("policy", "able", "sees"),
+    [
+        pytest.param("picture", True, True, id="allowed and understood"),
+        pytest.param("text", True, False, id="not allowed"),
+        pytest.param("picture", False, False, id="not understood by any provider"),
+    ],
+)
+def test_a_picture_is_sent_where_it_may_be_and_is_understood(
+    rig: Rig, endpoint: Endpoint, policy: str, able: bool, sees: bool
+) -> None:
+    rig.egress = EgressSettings.model_validate({"default": policy})
+    responder = rig.make(endpoint.url, per_provider={"first": {"pictures": able}})
+    responder.answer(asked(picture=True))
+    assert responder.sees("door") is sees
+    assert isinstance(endpoint.requests[0]["messages"][-1]["content"], list) is sees
 
 
-def test_bytes_that_are_no_text_do_not_stop_a_question(make: Make, endpoint: Endpoint) -> None:
-    make().answer(asked("what is \udcff this?"))
-    assert endpoint.requests[0]["messages"][1]["content"] == "what is ? this?"
+def test_bytes_that_are_no_text_do_not_stop_a_question(rig: Rig, endpoint: Endpoint) -> None:
+    rig.make(endpoint.url).answer(asked("what is \udcff this?"))
+    assert endpoint.requests[0]["messages"][-1]["content"] == "what is ? this?"
 
 
-def test_private_things_are_cut_out_of_the_question(make: Make, endpoint: Endpoint) -> None:
-    make().answer(asked("who is ann@example.org on +49 170 1234567?"))
-    assert endpoint.requests[0]["messages"][1]["content"] == "who is [email] on [phone]?"
+def test_private_things_are_cut_out_of_question_history_and_schema(rig: Rig, endpoint: Endpoint) -> None:
+    schema = {"type": "object", "properties": {"name": {"enum": ["ann@example.org", "bob"]}}}
+    endpoint.script = [completion('{"name": "bob"}')]
+    history = (Turn("user", "write to ann@example.org"),)
+    rig.make(endpoint.url).answer(asked("call +49 170 1234567?", history=history, schema=schema))
+    (sent,) = endpoint.requests
+    assert "ann@example.org" not in str(sent)
+    assert "1234567" not in str(sent)
+    assert "ann@example.org" not in str(rig.ledger)
