@@ -58,7 +58,8 @@ def test_a_real_bundle_answers_within_its_bounds() -> None:
 
 
 def test_it_is_told_what_the_book_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, told = thinking(monkeypatch, "Paris."), {}
+    found = thinking(monkeypatch, "Paris.")
+    told: dict[str, Any] = {}
 
     def kept(_: Generator, messages: list[dict[str, str]], wish: Any, **how: Any) -> Generation:
         told.update(messages=messages, wish=wish, how=how)

@@ -18,7 +18,7 @@ from edge_runtime.inference.transcript import log_probabilities
 from edge_runtime.making import rounding
 from edge_runtime.making.decoder import Decoder
 from edge_runtime.making.exporting import TOLERANCE
-from edge_runtime.making.loading import Words, reading, weights
+from edge_runtime.making.loading import Words, weights
 from edge_runtime.making.samples import SENTENCES
 from edge_runtime.making.tower import Plan, Tower
 
@@ -42,6 +42,7 @@ _RUNS = 5
 POOR_COSINE = 0.98
 """Mean cosine of the logits with FP32's below which the owner is advised to look."""
 
+_FOREIGN = "its attention is of a kind that cannot be exported; Llama, Qwen, Gemma, Phi, GPT-2 and their kin can"
 _ASKED = "How many chairs are there?"
 _SAID = "There are four chairs."
 
@@ -81,7 +82,7 @@ def writer(original: Original, order: Order) -> Plan:
         towers=(tower,),
         parts={"generator": part},
         tokenizer=words.fast.to_str(),
-        measured_on={"decoder": f"{len(SENTENCES)} sentences, {len(tokens)} tokens"},
+        measured_on={"decoder": f"{len(SENTENCES)} sentences, {examples[1]['input_ids'].size} tokens"},
         texts={} if source is None else {_TEMPLATE: source},
     )
 
@@ -156,8 +157,12 @@ def _examples(original: Original, decoder: Decoder, tokens: list[int]) -> tuple[
     def run(feeds: Feeds) -> dict[str, NDArray[Any]]:
         past = tuple(torch.from_numpy(array) for name, array in feeds.items() if name.startswith("past."))
         given = {name: torch.from_numpy(feeds[name]) for name in ("input_ids", "places", "total")}
-        with torch.inference_mode(), reading(original, "the model's attention"):
-            return {name: tensor.numpy() for name, tensor in decoder(**given, past=past).items()}
+        with torch.inference_mode():
+            try:
+                return {name: tensor.numpy() for name, tensor in decoder(**given, past=past).items()}
+            except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+                reason = f"{type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else ''}"
+                raise InputError(f"{original.source}: {_FOREIGN} ({reason})") from None
 
     def told(first: int, end: int, past: list[NDArray[Any]], places: Sequence[int]) -> Feeds:
         named = (f"past.{number}.{name}" for number in range(shape["layers"]) for name in ("key", "value"))
@@ -172,7 +177,7 @@ def _examples(original: Original, decoder: Decoder, tokens: list[int]) -> tuple[
     whole = told(0, len(tokens), empty, range(len(tokens)))
     found = run(whole)
     if len(found) != 1 + 2 * shape["layers"]:
-        raise InputError(f"{original.source}: its attention is not of the kind that can be exported")
+        raise InputError(f"{original.source}: {_FOREIGN}")
     if 0 < decoder.window <= _LONGEST_CHECKED_WINDOW and decoder.window >= len(tokens):
         repeated = -(-(decoder.window + _ROOM) // len(tokens))
         return _examples(original, decoder, (tokens * repeated)[: _context(config) - _ROOM])

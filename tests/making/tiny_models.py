@@ -10,6 +10,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import (
     BertConfig,
     BertModel,
+    BloomConfig,
+    BloomForCausalLM,
     CLIPConfig,
     CLIPImageProcessor,
     CLIPModel,
@@ -269,6 +271,7 @@ _WRITERS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "phi": (PhiConfig, PhiForCausalLM, {"partial_rotary_factor": 0.5}),
     "phi3": (Phi3Config, Phi3ForCausalLM, {"num_key_value_heads": 2, "pad_token_id": 0}),
     "gpt2": (GPT2Config, GPT2LMHeadModel, {}),
+    "bloom": (BloomConfig, BloomForCausalLM, {}),
 }
 
 
