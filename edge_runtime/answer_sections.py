@@ -52,6 +52,9 @@ class KnowledgeSettings(Section):
         default=(),
         description="Lists of questions and answers (.jsonl, .csv, .yaml), documents (.md, .txt), or folders of them.",
     )
+    mb: float = Field(
+        default=16.0, gt=0, le=1024, description="Text read from them at most; what is beyond is refused."
+    )
 
 
 class EventLogSettings(Section):

@@ -55,6 +55,7 @@ ASSEMBLY = {
     "household",
     "intent_verbs",
     "knowledge",
+    "knowledge_files",
     "ledger_verb",
     "mind",
     "questions",

@@ -10,6 +10,7 @@ from edge_runtime.skills.colours import Colours
 from edge_runtime.skills.counting import Counting
 from edge_runtime.skills.description import Description
 from edge_runtime.skills.history import History
+from edge_runtime.skills.knowledge import Knowledge
 from edge_runtime.skills.last_seen import LastSeen
 from edge_runtime.skills.naming import Naming
 from edge_runtime.skills.presence import Presence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from edge_runtime.skills.knowledge import Library
     from edge_runtime.skills.naming import Namer
     from edge_runtime.skills.nouns import Nouns
     from edge_runtime.skills.reading import Line
@@ -46,6 +48,7 @@ class Means:
         namer: names a picture.
         read: reads what is written in one.
         timers: where timers are kept.
+        library: the owner's own texts.
     """
 
     nouns: Nouns
@@ -56,6 +59,7 @@ class Means:
     namer: Namer | None = None
     read: Callable[[Image], Sequence[Line]] | None = None
     timers: Shelf | None = None
+    library: Library | None = None
 
 
 def builtin_skills(means: Means) -> tuple[Skill, ...]:
@@ -78,4 +82,5 @@ def builtin_skills(means: Means) -> tuple[Skill, ...]:
         Clock(now),
         Reckoning(),
         Units(),
+        *([Knowledge(means.library)] if means.library else []),
     )
