@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FETCH_S = 10.0
 _PORTS = {"http": 80, "https": 443}
 _BLOCK = 64 * 2**10
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+"""IPv4 addresses as a NAT64 gateway reaches them (RFC 6052)."""
 
 
 class _Place(NamedTuple):
@@ -70,7 +72,7 @@ class RemotePictures:
             port = parts.port
         except ValueError:
             raise RequestError("the picture's address cannot be read", param=param, code="invalid_image_url") from None
-        if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None or not url.isascii():
+        if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None or not _plain(url):
             why = "a picture is a data URL: data:image/jpeg;base64,..."
             raise RequestError(why, param=param, code="invalid_image_url")
         host, usual = parts.hostname, _PORTS[parts.scheme]
@@ -98,7 +100,7 @@ class RemotePictures:
     def _public(self, address: str) -> bool:
         known = ipaddress.ip_address(address.partition("%")[0])
         if isinstance(known, ipaddress.IPv6Address):
-            known = known.ipv4_mapped or known.sixtofour or known
+            known = known.ipv4_mapped or known.sixtofour or _translated(known) or known
         literal = any(host == address or host.startswith((f"{address}:", f"[{address}]")) for host in self._hosts)
         return literal or (known.is_global and not known.is_multicast)
 
@@ -135,3 +137,12 @@ class RemotePictures:
                     raise RequestError(why, param=param, code="image_too_large")
             elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
                 return bytes(body)
+
+
+def _plain(url: str) -> bool:
+    """Tell whether an address is made of what one may be made of; line ends and tabs would silently be left out."""
+    return url.isascii() and url.isprintable() and " " not in url
+
+
+def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _TRANSLATED else None
