@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 OUTSIDE_SHARE = 0.4
 """How many questions to the box are taken to be for no skill."""
 NOBODY = "none"
+LAST_RESORT = "knowledge"
+"""The owner's own texts may be about anything, so no examples tell what they are asked."""
 _SLOT = re.compile(r"\bthing(s?)\b")
 
 
@@ -104,7 +106,7 @@ def lessons(skills: Sequence[Skill]) -> Iterator[tuple[str, str]]:
     """Yield (skill, sentence in plain words); sentences for skills that are not there are for nobody."""
     there = {skill.name for skill in skills}
     for skill in skills:
-        for example in skill.examples:
+        for example in skill.examples if skill.name != LAST_RESORT else ():
             yield from ((skill.name, text) for text in _spoken(example))
     section = NOBODY
     for line in files("edge_runtime.skills").joinpath("lessons.txt").read_text(encoding="utf-8").splitlines():

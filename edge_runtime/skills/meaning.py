@@ -23,6 +23,8 @@ FOLDS = 3
 PENALTY = 1e-3
 KEEP = 0.985
 """Share of the sentences that do mean a class which must stay above the threshold."""
+MOST = 0.5
+"""What more likely than not means a class is never turned away; a few examples much alike would ask for 1."""
 OUTSIDE_SHARE = 0.2
 """How many questions are taken to mean no class when probabilities are calibrated."""
 LEAST_FOR_HIDING = 6
@@ -103,7 +105,7 @@ class Meaning:
         Args:
             examples: at least two classes, at least two sentences each.
             tower: a name for what made the vectors.
-            keep: share of the held-out sentences with a class that stays above the threshold.
+            keep: share of the held-out sentences with a class that stays above the threshold, which is 0.5 at most.
             outside: share of questions that mean no class, where the model will be used.
             on_fold: called with how many fits are done, and of how many.
 
@@ -120,7 +122,7 @@ class Meaning:
             on_fold(FOLDS + 1, FOLDS + 1)
         chance = _calibrated(held, outside)
         inside = held.truth >= 0
-        threshold = float(np.quantile(_chances(held.clues[inside], chance), 1.0 - keep))
+        threshold = min(float(np.quantile(_chances(held.clues[inside], chance), 1.0 - keep)), MOST)
         return cls(names, features, planes, chance, threshold, tower, held)
 
     def judge(self, texts: Sequence[str], vectors: Floats) -> list[Guess]:
@@ -177,7 +179,7 @@ class Meaning:
             InputError: there is no such file, or it is none of these.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as whole, np.load(whole, allow_pickle=False) as file:
                 kept = {name: file[name] for name in file.files}
             return cls._of(kept)
         except FileNotFoundError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.skills.lessons import Lessons, Memory
+from edge_runtime.skills.lessons import LAST_RESORT, Lessons, Memory
 from edge_runtime.skills.phrasing import CUES, normal
 from edge_runtime.skills.sentences import PREFIX
 from edge_runtime.skills.skill import Reader
@@ -34,8 +34,6 @@ EDGE = 1e-3
 LEAST = 0.3
 """Probability from which a skill is tried."""
 MOST_TRIED = 3
-LAST_RESORT = "knowledge"
-"""The owner's own documents may hold the answer to anything; how well they do is their own score."""
 
 
 class Matched(Protocol):

@@ -202,7 +202,7 @@ def meant(tmp_path_factory: pytest.TempPathFactory) -> Router:
     [
         pytest.param("is anybody home", "presence", {"label": "person"}, id="no place that a template knows"),
         pytest.param("has a dog turned up", "presence", {"label": "dog"}, id="another verb"),
-        pytest.param("so anything interesting going on", "description", {}, id="no noun"),
+        pytest.param("what do things look like over there", "description", {}, id="no noun"),
         pytest.param("I wonder how late it is by now", "clock", {}, id="no word of time"),
         pytest.param("did a cat get into view recently", "last_seen", {"label": "cat"}, id="free words"),
     ],
