@@ -17,11 +17,13 @@ from rich.logging import RichHandler
 from rich.table import Table
 
 from edge_runtime import __version__, output
+from edge_runtime.ask_verb import ask
 from edge_runtime.bundle_verbs import bundles
 from edge_runtime.config import Settings
 from edge_runtime.errors import BundleError, ConfigError, EdgeError, InputError
 from edge_runtime.gate_verbs import gate
 from edge_runtime.intent_verbs import intents
+from edge_runtime.ledger_verb import ledger
 from edge_runtime.runtime import ExitStatus
 from edge_runtime.say_verb import say
 from edge_runtime.serve_verb import serve
@@ -189,25 +191,8 @@ def command(
     _each("path", paths, verbs.commanding(settings), as_json=as_json, words=output.command_words)
 
 
-@cli.command()
-def ask(
-    question: Annotated[
-        str, typer.Argument(metavar="QUESTION", help="In plain words; - reads questions from standard input.")
-    ],
-    image: Annotated[str | None, typer.Option("--image", metavar="PATH", help="Answer about this picture.")] = None,
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """Answer a question, here if sure enough, else in the cloud if allowed."""
-    from edge_runtime import verbs  # noqa: PLC0415 - help and errors come faster without the models
-
-    answer = verbs.asking(Settings.load(config), image)
-    if question == "-":
-        _each("question", ["-"], answer, as_json=as_json, words=output.answer_words)
-    else:
-        output.emit(answer(question), as_json=as_json, words=output.answer_words)
-
-
+cli.command()(ask)
+cli.command()(ledger)
 cli.command()(serve)
 cli.command()(say)
 cli.command()(wake)

@@ -23,6 +23,7 @@ from edge_runtime.types import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from edge_runtime.assembly import Models
     from edge_runtime.config import Settings
     from edge_runtime.types import Box, Image

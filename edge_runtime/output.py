@@ -67,6 +67,32 @@ def answer_words(record: Record) -> str:
     return f"{record['text']} [{record['origin']}{by}, {sure}]{quoted}"
 
 
+def dry_run_words(record: Record) -> str:
+    """Say what of a question would leave the box, before and after the gate, and where to."""
+    off = "" if record["cloud"] else " (cloud.enabled is false: nothing leaves at all)"
+    lines = ["nothing was sent. If the box asked the cloud, this would leave:" + off]
+    if record.get("refused"):
+        return f"{lines[0]}\n  nothing: {record['refused']}"
+    lines += [f"      to  {one}" for one in record["to"]]
+    lines.append(f"  policy  {record['policy']} (source {record['source']})")
+    for text in record["texts"]:
+        lines += [f"  before  {text['before']}", f"   after  {text['after']}"]
+    masked = ", ".join(f"{count} {kind}" for kind, count in record["masked"].items())
+    lines.append(f"  masked  {masked or 'nothing'}")
+    if picture := record["picture"]:
+        hidden = ", ".join(f"{count} {kind}" for kind, count in picture["hidden"].items())
+        size = f"{picture['width']} x {picture['height']}, {picture['bytes']} bytes"
+        lines += [
+            f" picture  {size}, blurred: {hidden or 'nothing'}",
+            f"          {picture['before']}, {picture['after']}",
+        ]
+    elif "dropped" in record:
+        lines.append(f" picture  none: {record['dropped']}")
+    return "\n".join(
+        [*lines, f"  prompt  {record['prompt']}, {len(record['instructions'])} characters; --json shows it"]
+    )
+
+
 def say_words(record: Record) -> str:
     """Say how long it spoke, and where to."""
     where = "" if record["path"] is None else f" into {record['path']}"

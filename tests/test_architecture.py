@@ -43,6 +43,7 @@ ROOM_MAY = {
     "runtime": {"metrics"},
 }
 ASSEMBLY = {
+    "ask_verb",
     "answers",
     "api_door",
     "cloud_wiring",
@@ -101,6 +102,7 @@ OWNERS = {
         f"{file}.py"
         for file in (
             "cli",
+            "ask_verb",
             "bundle_verbs",
             "gate_verbs",
             "intent_verbs",

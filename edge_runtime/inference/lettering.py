@@ -51,7 +51,7 @@ def _letters(grey: Grey, block: int, *, dark: bool) -> Numbers:
     kind = cv2.THRESH_BINARY_INV if dark else cv2.THRESH_BINARY
     offset = _CONTRAST if dark else -_CONTRAST
     ink = cv2.adaptiveThreshold(grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, kind, block, offset)
-    return _singled(grey, ink)
+    return _singled(grey, np.asarray(ink, np.uint8))
 
 
 def _singled(grey: Grey, ink: Grey) -> Numbers:

@@ -122,7 +122,7 @@ def test_a_wrong_manifest_is_refused_in_one_line(bundle: Path, change: Callable[
 
 def test_every_part_may_be_left_out(bundle: Path) -> None:
     def strip(data: dict[str, Any]) -> None:
-        for part in ("image", "text", "detector", "classify", "audio", "phones", "gate"):
+        for part in ("image", "text", "detector", "classify", "audio", "phones", "faces", "gate"):
             del data[part]
 
     rewrite(bundle, strip)
