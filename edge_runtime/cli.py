@@ -194,6 +194,7 @@ def command(
 cli.command()(ask)
 cli.command()(ledger)
 cli.command()(serve)
+cli.command()(serve)
 cli.command()(say)
 cli.command()(wake)
 cli.command()(transcribe)
