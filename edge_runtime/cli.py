@@ -194,7 +194,6 @@ def command(
 cli.command()(ask)
 cli.command()(ledger)
 cli.command()(serve)
-cli.command()(serve)
 cli.command()(say)
 cli.command()(wake)
 cli.command()(transcribe)
