@@ -75,13 +75,18 @@ class _Connection:
 
     def __init__(self, base_url: str, api_key: str, trust: ssl.SSLContext, check: Callable[[Any], None]) -> None:
         self.wire = Wire()
+        url = httpx2.URL(base_url)
+        # In the address a password would be logged with every request.
         self._http = httpx2.Client(
+            auth=(url.username, url.password) if url.userinfo else None,
             verify=trust,
             limits=httpx2.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE_S),
             follow_redirects=False,
             event_hooks={"request": [self._watch], "response": [check]},
         )
-        self.openai = openai.OpenAI(base_url=base_url, api_key=api_key, max_retries=0, http_client=self._http)
+        self.openai = openai.OpenAI(
+            base_url=_without_password(url), api_key=api_key, max_retries=0, http_client=self._http
+        )
 
     def close(self) -> None:
         self._http.close()
@@ -106,7 +111,7 @@ class ChatClient:
     """
 
     def __init__(self, base_url: str, api_key: str, model: str, key_env: str = "EDGE_CLOUD_API_KEY") -> None:
-        self._shown = str(httpx2.URL(base_url).copy_with(username=None, password=None))
+        self._shown = _without_password(httpx2.URL(base_url))
         self._key_env = key_env
         self._model = model
         trust = httpx2.create_ssl_context()
@@ -236,6 +241,10 @@ class ChatClient:
             return CloudUnavailableError(said)
         kind = MissingModelError if status == 404 else RefusedError
         return kind(f"{said}; check base_url and model of this provider in cloud.providers")
+
+
+def _without_password(url: httpx2.URL) -> str:
+    return str(url.copy_with(username=None, password=None))
 
 
 def _advice(error: BaseException) -> str:

@@ -74,6 +74,15 @@ class Rig:
         spending.close()
         return day.spent + day.reserved
 
+    def wait_until_settled(self, entries: int) -> None:
+        """Wait for the end of the calls that nobody waited for: each has two entries in the ledger."""
+        until = time.monotonic() + 10
+        spending = self.spending
+        while time.monotonic() < until and (len(self.ledger) < entries or spending.summary()[0].reserved > 0):
+            time.sleep(0.01)
+        spending.close()
+        assert len(self.ledger) == entries
+
     @property
     def ledger(self) -> list[dict[str, Any]]:
         files = sorted(self.folder.glob("ledger/*.jsonl"))

@@ -145,20 +145,13 @@ def test_a_failure_counts_against_the_cap_unless_it_cannot_have_cost(
     endpoint.script = [bad]
     with pytest.raises(CloudError):
         rig.make(endpoint.url, attempts=1, timeout_s=2.0).answer(asked())
-    settled(rig)
+    rig.wait_until_settled(2)
     assert rig.gone_usd == pytest.approx(paid * worst_usd(endpoint.requests[0]))
     sent, ended = rig.ledger
     assert sent["worst_case_usd"] == pytest.approx(worst_usd(endpoint.requests[0]))
     assert ended["cost_usd"] == pytest.approx(paid * sent["worst_case_usd"])
     assert ended["of"] == sent["id"]
     assert ended["outcome"] not in {"answered", "failed"}
-
-
-def settled(rig: Rig, entries: int = 2) -> None:
-    """Wait until the calls that were left have been settled."""
-    until = time.monotonic() + 10
-    while len(rig.ledger) < entries and time.monotonic() < until:
-        time.sleep(0.01)
 
 
 def test_at_the_cap_no_request_is_sent(rig: Rig, endpoint: Endpoint) -> None:
@@ -200,7 +193,7 @@ def test_who_stops_waiting_ends_the_call(rig: Rig, endpoint: Endpoint) -> None:
     with pytest.raises(CancelledError):
         rig.make(endpoint.url).answer(asked(cancelled=lambda: bool(endpoint.requests)))
     assert time.monotonic() - start < 2
-    settled(rig)
+    rig.wait_until_settled(2)
     assert rig.ledger[1]["outcome"] == "given up"
     assert rig.gone_usd == pytest.approx(worst_usd(endpoint.requests[0])), "it may be billed all the same"
 
