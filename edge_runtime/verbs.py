@@ -222,7 +222,7 @@ def asking(settings: Settings, picture: str | None) -> Callable[[str], Record]:
         if not text.strip():
             raise InputError("the question is empty; ask something")
         at = time.monotonic()
-        frame = None if image is None else Frame("picture", at, image)
+        frame = None if image is None else Frame("terminal", at, image)
         question = Question(text, "terminal", at, frame)
         told = dict(answered(question, answerer.answer(question)).data)
         return {key: value for key, value in told.items() if key != "question"}
