@@ -83,6 +83,16 @@ class Past:
         """
         return Counter(event.label for event in self.between(start, end, kinds) if event.label)
 
+    def sources(self, kind: str) -> list[str]:
+        """Return everybody who ever gave an event of a kind, in the order of their names.
+
+        Raises:
+            SinkError: the log cannot be read.
+        """
+        return [
+            row[0] for row in self._read("SELECT DISTINCT source FROM events WHERE kind = ? ORDER BY source", (kind,))
+        ]
+
     def watched(self, start: float, end: float) -> list[tuple[float, float]]:
         """Return the stretches of `start` to `end` in which a box was writing this log.
 

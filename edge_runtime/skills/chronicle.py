@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -24,10 +23,8 @@ LOST = 0.05
 def told(found: Sequence[Visit], span: Span, now: datetime, cameras: Collection[str]) -> str:
     """Return for example "Since 12:30 I saw two people: one at 13:05 on the door camera and one at 14:40."."""
     many = len(cameras) > 1
-    by_label = [
-        _of_label(list(group), span, now, many=many)
-        for _, group in itertools.groupby(sorted(found, key=lambda visit: visit.label), key=lambda visit: visit.label)
-    ]
+    labels = dict.fromkeys(visit.label for visit in found)
+    by_label = [_of_label([v for v in found if v.label == label], span, now, many=many) for label in labels]
     return f"{_first_up(span.phrase)} I saw {listed(by_label)}."
 
 
@@ -38,7 +35,10 @@ def caveat(cover: Coverage, span: Span, now: datetime) -> str:
     away = [source for source, seconds in cover.lost.items() if seconds > LOST * span.seconds]
     if away:
         return f" I had no good picture {listed([on_camera(source) for source in away])} for some of that time."
-    if cover.gaps or cover.since < span.start.timestamp() + LOST * span.seconds:
+    begins_late = cover.since > span.start.timestamp() + LOST * span.seconds
+    # Else it broke off, or began and ended again.
+    goes_on = cover.share * span.seconds > WATCHED * (span.end.timestamp() - cover.since)
+    if not (begins_late and goes_on):
         return f" I was watching for only {duration(cover.share * span.seconds)} of that time."
     return f" My record begins {moment(datetime.fromtimestamp(cover.since, now.tzinfo), now)}."
 
@@ -49,7 +49,7 @@ def happenings(past: Past, found: Sequence[Visit], cover: Coverage, span: Span, 
     Raises:
         SinkError: the record cannot be read.
     """
-    cameras = {visit.source for visit in found}
+    cameras = set(past.sources("object"))
     records = past.between(span.start.timestamp(), span.end.timestamp(), ("sound", "line", "zone", "intent"))
     sounds = [record for record in records if record.kind == "sound" and record.label]
     crossed = [record for record in records if record.kind in {"line", "zone"}]

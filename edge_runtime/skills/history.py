@@ -15,7 +15,7 @@ from edge_runtime.skills.chronicle import caveat, happenings, told
 from edge_runtime.skills.clock_words import plain
 from edge_runtime.skills.skill import asked, narrow
 from edge_runtime.skills.visits import Coverage, Visit, coverage, visits
-from edge_runtime.skills.when import Span, when
+from edge_runtime.skills.when import Span, says_when, when
 from edge_runtime.skills.wording import (
     clock_is_set,
     duration,
@@ -146,13 +146,13 @@ class History:
         if _ASKS.match(said) is None:
             return 0.0
         if _HAPPENED.search(said):
-            return 0.95 if when(text, self.now()) or "happen" in said or "miss" in said else 0.5
+            return 0.95 if says_when(text, self.now()) or "happen" in said or "miss" in said else 0.5
         known = _WHO.search(said) or self.nouns.spot(said.split())
         if _EMPTY.search(said) and (_LAST.search(said) or _WHEN.search(said)):
             return 0.92
         if not known or _VERB.search(said) is None:
             return 0.0
-        if when(text, self.now()) is not None:
+        if says_when(text, self.now()):
             return 0.95
         return 0.92 if _FIRST.search(said) or (_LAST.search(said) and _LEFT.search(said)) else 0.0
 
@@ -187,8 +187,7 @@ class History:
         if span is None:
             today = when("ever" if open_ended else "today", now)
             span = today or Span(now, now, "now")
-        records = self.past.between(span.start.timestamp(), span.end.timestamp(), ("object", "source_status"))
-        cameras = tuple(dict.fromkeys([*scene.sources, *(r.source for r in records if r.kind == "object")]))
+        cameras = tuple(dict.fromkeys([*scene.sources, *self.past.sources("object")]))
         spoken = next((name for name in cameras if re.search(rf"\b{re.escape(spoken_name(name))}\b", said)), None)
         return _Asked(said, noun, span, slots.get("camera") or spoken, now, cameras)
 

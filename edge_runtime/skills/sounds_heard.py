@@ -14,7 +14,7 @@ from edge_runtime.errors import SinkError
 from edge_runtime.skills.chronicle import caveat, heard, named_sound
 from edge_runtime.skills.clock_words import plain
 from edge_runtime.skills.visits import Coverage, coverage
-from edge_runtime.skills.when import Span, when
+from edge_runtime.skills.when import Span, says_when, when
 from edge_runtime.skills.wording import clock_is_set, listed, moment
 
 if TYPE_CHECKING:
@@ -125,9 +125,9 @@ class SoundsHeard:
         if _BREAK.search(said):
             return 0.95
         hears, heard_only = _HEARD.search(said), _ONLY_HEARD.search(said)
-        if hears and (self._labels(said) or when(text, self.now()) or _WHEN.search(said)):
+        if hears and (self._labels(said) or says_when(text, self.now()) or _WHEN.search(said)):
             return 0.95
-        if heard_only and (when(text, self.now()) or re.match(r"(did|has|have|was|were|when|is|are|who)\b", said)):
+        if heard_only and (says_when(text, self.now()) or re.match(r"(did|has|have|was|were|when|is|are|who)\b", said)):
             return 0.93 if self._labels(said) or hears else 0.5
         return 0.0
 

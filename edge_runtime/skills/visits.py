@@ -60,6 +60,9 @@ class Past(Protocol):
     ) -> Sequence[Record]:
         """Return the events from `start` to `end`, oldest first."""
 
+    def sources(self, kind: str) -> Sequence[str]:
+        """Return everybody who ever gave an event of a kind."""
+
     def watched(self, start: float, end: float) -> Sequence[tuple[float, float]]:
         """Return the stretches in which events were recorded."""
 
@@ -158,7 +161,6 @@ class Coverage:
 
     share: float
     since: float | None
-    gaps: bool
     lost: Mapping[str, float]
 
 
@@ -174,7 +176,7 @@ def coverage(past: Past, start: float, end: float, cameras: Collection[str]) -> 
     away = _lost(past.between(start, end, ("source_status",)), end)
     lost = {source: seconds for source, seconds in away.items() if source in cameras}
     share = min(watched_s / length, 1.0) * (1.0 - min(max(lost.values(), default=0.0) / length, 1.0))
-    return Coverage(share, stretches[0][0] if stretches else None, len(stretches) > 1, lost)
+    return Coverage(share, stretches[0][0] if stretches else None, lost)
 
 
 def _lost(records: Iterable[Record], end: float) -> dict[str, float]:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from edge_runtime.skills.calendar_words import DAYS_AGO, day_of, day_phrase, period_of
 from edge_runtime.skills.clock_words import CLOCK, minutes_of, plain
+from edge_runtime.skills.wording import FIRST_SET_YEAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,6 +80,11 @@ def when(text: str, now: datetime) -> Span | None:
         if found is not None:
             return found
     return None
+
+
+def says_when(text: str, now: datetime) -> bool:
+    """Tell whether `text` names a stretch of the past, even where the clock is not set."""
+    return when(text, now if now.year >= FIRST_SET_YEAR else now.replace(year=FIRST_SET_YEAR)) is not None
 
 
 class _Reading:
