@@ -20,12 +20,12 @@ from edge_runtime.api.limits import HttpLimits
 from edge_runtime.api.server import ApiServer, Entrance
 from edge_runtime.doors import transcriber
 from edge_runtime.ears import make_voice
-from edge_runtime.errors import ConfigError, InputError
+from edge_runtime.errors import CloudProtocolError, ConfigError, InputError
 from edge_runtime.inference.tts import TextToSpeech
 from edge_runtime.sources.resampling import Resampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
     from edge_runtime.api.capabilities import Asks, Speaks
@@ -85,7 +85,7 @@ def api_server(settings: Settings, parts: Parts) -> ApiServer:
         parts.models.embedder.embed_image if manifest.image else f"bundle {manifest.name} has no model for it",
         Ears(settings, parts).transcribe,
         _speech(settings.speech),
-        lambda _: None,
+        check_schema,
         Resampler,
         lambda: _health(parts.runtime()),
         parts.metrics,
@@ -143,6 +143,20 @@ def _long_enough(token: str, where: str) -> str:
 
 def _health(runtime: Runtime | None) -> Health:
     return Health(runtime.well, runtime.states()) if runtime else Health(ready=False, states={})
+
+
+def check_schema(schema: Mapping[str, object]) -> None:
+    """Refuse a JSON schema that answers cannot be held against, before anybody is asked.
+
+    Raises:
+        InputError: saying why.
+    """
+    from edge_runtime.cloud.answer_format import AnswerFormat  # noqa: PLC0415 - few clients want one
+
+    try:
+        AnswerFormat(schema)
+    except CloudProtocolError as error:
+        raise InputError(str(error)) from None
 
 
 class Ears:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edge_runtime.types import Answer, Image
 
 MOST_CHARACTERS = 100_000
+MOST_ASKED = 20_000
 DEEPEST = 32
 LARGEST_SCHEMA = 64 * 1024
 SOURCE = "http"
@@ -53,10 +54,8 @@ def question_of(body: ChatBody, said: Sequence[Said], wait_s: float | None = Non
     text = last.text.strip() or (_ABOUT_A_PICTURE if last.pictures else "")
     if not text:
         raise RequestError("the question is empty; ask something", param=f"{where}.content", code="empty_question")
-    length = sum(len(one.text) for one in said)
-    if length > MOST_CHARACTERS:
-        why = f"the conversation has {length} characters; {MOST_CHARACTERS} can be read"
-        raise RequestError(why, param="messages", code="context_length_exceeded")
+    _check_length("question", len(text), MOST_ASKED)
+    _check_length("conversation", sum(len(one.text) for one in said), MOST_CHARACTERS)
     at = time.monotonic()
     picture = next((one.pictures[0] for one in reversed(said) if one.pictures), None)
     return Question(
@@ -65,6 +64,12 @@ def question_of(body: ChatBody, said: Sequence[Said], wait_s: float | None = Non
         history=tuple(Turn(_ROLES[one.role], one.text) for one in before if one.text),  # type: ignore[arg-type]
         schema=_schema(body), wait_s=wait_s, local_only=body.model == "local",
     )  # fmt: skip
+
+
+def _check_length(what: str, length: int, most: int) -> None:
+    if length > most:
+        why = f"the {what} has {length} characters; {most} can be read"
+        raise RequestError(why, param="messages", code="context_length_exceeded")
 
 
 def _schema(body: ChatBody) -> dict[str, Any] | None:

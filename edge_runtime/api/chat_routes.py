@@ -78,7 +78,7 @@ class _Desk:
         said = [await self._said(message, f"messages[{at}]") for at, message in enumerate(body.messages)]
         question = question_of(body, said, _patience(request))
         if question.schema is not None:
-            self._can.check_schema(question.schema)
+            await self._hands.do(self._can.check_schema, question.schema)
         return question
 
     async def whole(self, body: ChatBody, question: Question, request: Request) -> Response:

@@ -207,6 +207,22 @@ WRONG: dict[str, tuple[type[openai.APIStatusError], Any]] = {
         openai.BadRequestError,
         {"model": "edge", "messages": asked("hello"), "tool_choice": "required"},
     ),
+    "a question as long as a book": (openai.BadRequestError, {"model": "edge", "messages": asked("word " * 10_000)}),
+    "a schema that is none": (
+        openai.BadRequestError,
+        {
+            "model": "edge",
+            "messages": asked("hello"),
+            "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "nothing"}}},
+        },
+    ),
+    "speech that is no sound": (
+        openai.BadRequestError,
+        {
+            "model": "edge",
+            "messages": asked([{"type": "input_audio", "input_audio": {"data": "YWJj", "format": "wav"}}]),
+        },
+    ),
     "nothing asked": (openai.BadRequestError, {"model": "edge", "messages": asked("  ")}),
     "the assistant has the last word": (
         openai.BadRequestError,
