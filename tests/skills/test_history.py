@@ -131,7 +131,8 @@ def lively(diary: Diary) -> Diary:
         ("who was at the door since lunch?", "Since 12:30 I saw a person at 13:05 on the door camera."),
         (
             "how many people came today?",
-            """Today I saw three people: one at 08:05 on the garden camera, one at 13:05 on the door camera and one at 14:40
+            """
+            """"Today I saw three people: one at 08:05 on the garden camera, one at 13:05 on the door camera and one at 14:40
             on the garden camera. One that came twice counts twice.""",
         ),
         ("was anyone at the door last night?", "Yes. Last night I saw a person at 21:30 on the door camera."),
@@ -147,7 +148,8 @@ def lively(diary: Diary) -> Diary:
         ),
         (
             "what happened this morning?",
-            """This morning I saw a person at 08:05 on the garden camera and a dog at 09:10 on the garden camera. I heard a
+            """
+            """"This morning I saw a person at 08:05 on the garden camera and a dog at 09:10 on the garden camera. I heard a
             dog twice, last at 08:31.""",
         ),
         (

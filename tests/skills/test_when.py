@@ -171,7 +171,8 @@ def test_a_day_with_a_clock_change_has_its_own_length() -> None:
 
 SAID = (
     "since before after between and from to at on in the last past next 2 3:30 99 14:05 0 am pm noon lunch few half "
-    "yesterday today monday night morning hour hours weeks ago year 31st february 2024-13-40 9999 quarter past 12 november"
+    "yesterday today monday night morning hour hours weeks ago year 31st february 2024-13-40 9999 quarter past 12 "
+    "november"
 )
 WORDS = st.sampled_from(sorted(set(SAID.split())))
 
