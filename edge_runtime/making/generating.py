@@ -101,7 +101,8 @@ class _Finish:
         self, tower: Tower, full: Path, target: Path, order: Order, say: Say
     ) -> tuple[str, dict[str, float | int]]:
         numbers = _proved(tower.module, full, self._part, tower.examples[1]["input_ids"][0].tolist())
-        numbers["bytes_fp32"] = full.stat().st_size
+        # Weights that are too many for one file lie beside it.
+        bytes_fp32 = numbers["bytes_fp32"] = sum(path.stat().st_size for path in full.parent.glob(f"{full.name}*"))
         if not order.int8:
             rounding.shared(full, target)
             say(f"{tower.file}: FP32, {target.stat().st_size / 1e6:.1f} MB (as asked)")
@@ -111,7 +112,7 @@ class _Finish:
         numbers |= _compared(full, target, tower.examples, f"int{bits}")
         cosine = numbers[f"int{bits}_mean_cosine"]
         say(
-            f"{tower.file}: INT{bits}, {target.stat().st_size / 1e6:.1f} MB of {full.stat().st_size / 1e6:.1f} MB; "
+            f"{tower.file}: INT{bits}, {target.stat().st_size / 1e6:.1f} MB of {bytes_fp32 / 1e6:.1f} MB; "
             f"cosine of the logits with FP32 {cosine:.4f}, perplexity {numbers['fp32_perplexity']:.4g} -> "
             f"{numbers[f'int{bits}_perplexity']:.4g}"
         )

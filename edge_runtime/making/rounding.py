@@ -77,9 +77,10 @@ def _save(model: onnx.ModelProto, target: Path) -> None:
     kept = [tensor for tensor in graph.initializer if tensor.name in read]
     del graph.initializer[:]
     graph.initializer.extend(kept)
-    if model.ByteSize() > _MOST_BYTES:
+    size = sum(len(tensor.raw_data) for tensor in kept)
+    if size > _MOST_BYTES:
         raise InputError(
-            f"{target.name} would be {model.ByteSize() / 1e9:.1f} GB, and one file holds {_MOST_BYTES / 1e9:.0f} GB; "
+            f"{target.name} would be {size / 1e9:.1f} GB, and one file holds {_MOST_BYTES / 1e9:.0f} GB; "
             "make it with fewer bits (not --fp32, or --int4), or choose a smaller model"
         )
     onnx.save(model, target)
