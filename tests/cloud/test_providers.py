@@ -229,5 +229,8 @@ def test_calls_that_cannot_be_ended_are_bounded(
         assert threading.active_count() - before <= MOST_CALLS
     finally:
         free.set()
-    rig.wait_until_settled(2 * sum(entry["kind"] == "send" for entry in rig.ledger))
+    until = time.monotonic() + 20
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.01)
+    assert len(rig.ledger) == 2 * sum(entry["kind"] == "send" for entry in rig.ledger)
     assert rig.gone_usd == 0, "nothing was sent"
