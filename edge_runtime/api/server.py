@@ -99,6 +99,8 @@ class ApiServer:
             where = f"{host}:{port}"
             advice = "choose another api.port or api.host"
             raise SourceError(f"the API cannot listen on {where} ({error.strerror or error}); {advice}") from None
+        # asyncio does so by itself, but not for a socket that it is handed: each reply would wait 40 ms for its end.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = int(self._socket.getsockname()[1])
 
     def close(self) -> None:
