@@ -121,48 +121,53 @@ def lively(diary: Diary) -> Diary:
     return diary
 
 
+AT_GARDEN = "on the garden camera"
+
+
 @pytest.mark.parametrize(
     ("text", "answer"),
     [
         (
             "who came since lunch?",
-            "Since 12:30 I saw two people: one at 13:05 on the door camera and one at 14:40 on the garden camera.",
+            f"Since 12:30 I saw two people: one at 13:05 on the door camera and one at 14:40 {AT_GARDEN}.",
         ),
         ("who was at the door since lunch?", "Since 12:30 I saw a person at 13:05 on the door camera."),
         (
-            "how many people came today?",
-            """
-            """"Today I saw three people: one at 08:05 on the garden camera, one at 13:05 on the door camera and one at 14:40
-            on the garden camera. One that came twice counts twice.""",
+            "how many people came before 2 pm today?",
+            (
+                f"Before 14:00 I saw two people: one at 08:05 {AT_GARDEN} and one at 13:05 on the door camera."
+                " One that came twice counts twice."
+            ),
         ),
         ("was anyone at the door last night?", "Yes. Last night I saw a person at 21:30 on the door camera."),
-        ("was anyone in the garden last night?", "Last night I saw nobody on the garden camera."),
+        ("was anyone in the garden last night?", f"Last night I saw nobody {AT_GARDEN}."),
         ("did the dog go out this afternoon?", "This afternoon I saw no dog."),
-        ("did the dog go out this morning?", "Yes. This morning I saw a dog at 09:10 on the garden camera."),
-        ("when did the last car leave?", "The last car left at 14:30 on the garden camera."),
-        ("when did the first person come today?", "The first person came at 08:05 on the garden camera."),
+        ("did the dog go out this morning?", f"Yes. This morning I saw a dog at 09:10 {AT_GARDEN}."),
+        ("when did the last car leave?", f"The last car left at 14:30 {AT_GARDEN}."),
+        ("when did the first person come today?", f"The first person came at 08:05 {AT_GARDEN}."),
         ("when was the door last empty?", "Nobody has been on the door camera since 13:06."),
         (
             "has anyone been here between 2 and 3 pm?",
-            "Yes. Between 14:00 and 15:00 I saw a person at 14:40 on the garden camera.",
+            f"Yes. Between 14:00 and 15:00 I saw a person at 14:40 {AT_GARDEN}.",
         ),
         (
             "what happened this morning?",
-            """
-            """"This morning I saw a person at 08:05 on the garden camera and a dog at 09:10 on the garden camera. I heard a
-            dog twice, last at 08:31.""",
+            (
+                f"This morning I saw a person at 08:05 {AT_GARDEN} and a dog at 09:10 {AT_GARDEN}."
+                " I heard a dog twice, last at 08:31."
+            ),
         ),
         (
             "what happened on Saturday?",
             "On Saturday I noticed nothing. My record begins on Saturday 21 November at 12:00.",
         ),
-        ("did a car pass by around 14:15?", "Yes. Around 14:15 I saw a car at 14:00 on the garden camera."),
+        ("did a car pass by around 14:15?", f"Yes. Around 14:15 I saw a car at 14:00 {AT_GARDEN}."),
     ],
 )
 def test_the_past_is_told(lively: Diary, text: str, answer: str) -> None:
     skill, reply = ask(lively, text)
     assert skill == "history"
-    assert reply.text == " ".join(answer.split())
+    assert reply.text == answer
     assert not reply.blind
 
 
