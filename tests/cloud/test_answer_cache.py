@@ -44,7 +44,8 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 def by_letters(texts: Sequence[str]) -> NDArray[np.float32]:
     """Return unit vectors of how often each letter occurs: questions in nearly the same words are near."""
     counts = np.array([[text.lower().count(chr(97 + place)) for place in range(26)] for text in texts], np.float32)
-    return counts / np.linalg.norm(counts, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = counts / np.linalg.norm(counts, axis=1, keepdims=True)
+    return unit
 
 
 def twice(responder: CloudResponder, one: Request, other: Request) -> tuple[Answer, Answer]:
