@@ -20,22 +20,19 @@ if TYPE_CHECKING:
 def make_voice(settings: Settings, models: Models, questions: Source | None) -> Callable[[], VoicePipeline]:
     """Load the recogniser once and return what makes the pipeline of one microphone."""
     # The recogniser and its grammar take half a second and 60 MB, which a box without a microphone need not spend.
-    from edge_runtime import sentences  # noqa: PLC0415
     from edge_runtime.decision.continuations import Continuations  # noqa: PLC0415
     from edge_runtime.decision.endpointing import Endpointer  # noqa: PLC0415
-    from edge_runtime.decision.intents import IntentMatcher, speech_grammar  # noqa: PLC0415
+    from edge_runtime.decision.intents import speech_grammar  # noqa: PLC0415
+    from edge_runtime.home import home_of  # noqa: PLC0415
     from edge_runtime.inference.vad import VoiceActivity  # noqa: PLC0415
     from edge_runtime.listening import Listening  # noqa: PLC0415
-    from edge_runtime.mouth import stop_sentences  # noqa: PLC0415
     from edge_runtime.pipelines.understanding import Understanding  # noqa: PLC0415
     from edge_runtime.pipelines.voice import Companions, VoicePipeline  # noqa: PLC0415
 
     voice = settings.voice
-    home = sentences.home(voice.sentences, voice.areas, voice.names, builtin=voice.builtin_sentences)
-    if settings.speech.enabled:
-        home.append(stop_sentences(settings.speech.stop_words))
-    matcher = IntentMatcher(home)
-    states = speech_grammar([*home, questions] if questions else home).states()
+    home = home_of(settings, models)
+    matcher = home.matcher
+    states = speech_grammar([*home.sources, questions] if questions else home.sources).states()
     continuations = Continuations(states, matcher.match)
     listening = Listening(settings, models)
     by_sentences = Understanding(recogniser(models, states, matcher.match), matcher, voice.min_confidence)

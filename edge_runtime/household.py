@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import InputError
+from edge_runtime.home import home_of
 from edge_runtime.knowledge import make_library
 from edge_runtime.timekeeping import Timers
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 def furnished(means: Means, settings: Settings, models: Models) -> Means:
     """Return `means` with what this home keeps; nothing is loaded before it is asked for."""
-    return replace(means, timers=timers_of(settings), library=make_library(settings, models))
+    return replace(
+        means, timers=timers_of(settings), library=make_library(settings, models), home=home_of(settings, models)
+    )
 
 
 def timers_of(settings: Settings) -> Timers:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.skills.clock import Clock
 from edge_runtime.skills.colours import Colours
+from edge_runtime.skills.commands import Commands
 from edge_runtime.skills.counting import Counting
 from edge_runtime.skills.description import Description
 from edge_runtime.skills.history import History
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from edge_runtime.skills.commands import Home
     from edge_runtime.skills.knowledge import Library
     from edge_runtime.skills.naming import Namer
     from edge_runtime.skills.nouns import Nouns
@@ -49,6 +51,7 @@ class Means:
         read: reads what is written in one.
         timers: where timers are kept.
         library: the owner's own texts.
+        home: the commands that this home understands.
     """
 
     nouns: Nouns
@@ -60,6 +63,7 @@ class Means:
     read: Callable[[Image], Sequence[Line]] | None = None
     timers: Shelf | None = None
     library: Library | None = None
+    home: Home | None = None
 
 
 def builtin_skills(means: Means) -> tuple[Skill, ...]:
@@ -82,5 +86,6 @@ def builtin_skills(means: Means) -> tuple[Skill, ...]:
         Clock(now),
         Reckoning(),
         Units(),
+        *([Commands(means.home)] if means.home else []),
         *([Knowledge(means.library)] if means.library else []),
     )
