@@ -71,15 +71,15 @@ class Ledger:
     def _open_end(self, at: str) -> tuple[Path, Link]:
         """Return the file to write to and where the chain stands, after mending what a crash left."""
         files = ledger_files(self.folder)
-        head = read_head(self.folder)
-        if not files:
-            path, last = self.folder / NAME.format(1), Link()
-        else:
-            path = files[-1]
+        head, last, torn = read_head(self.folder), Link(), {}
+        path = files[-1] if files else self.folder / NAME.format(1)
+        if files:
+            if not path.is_file():
+                raise OSError(f"{path.name} is no file")
             torn = _put_torn_aside(path, head)
             last = _last(path, head)
-            if torn or head.seq > last.seq:
-                last = self._repair(path, last, head, torn, at)
+        if torn or head.seq > last.seq:
+            last = self._repair(path, last, head, torn, at)
         if files and path.stat().st_size >= self._file_bytes:
             after = self.folder / NAME.format(int(path.stem[-6:]) + 1)
             begin = {"kind": "begin", "at": at, "after": path.name}

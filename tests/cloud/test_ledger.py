@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -241,6 +242,20 @@ def test_what_cannot_be_written_down_is_an_error(tmp_path: Path, spoil: Callable
     spoil(tmp_path / "ledger")
     with pytest.raises(CloudError, match="nothing is sent"):
         Ledger(tmp_path / "ledger").append({"kind": "send", "at": AT})
+
+
+def test_a_disk_that_fills_up_in_the_middle_of_a_line_leaves_a_whole_chain(tmp_path: Path) -> None:
+    ledger = written(tmp_path, 3)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "ledger-000001.jsonl").stat().st_size + 20, before[1]))
+    try:
+        with pytest.raises(CloudError, match="nothing is sent"):
+            ledger.append({"kind": "send", "at": AT})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    ledger.append({"kind": "send", "at": AT})
+    assert [entry["kind"] for entry in entries(tmp_path)] == ["send", "send", "send", "repair", "send"]
+    assert check(tmp_path) == []
 
 
 @pytest.fixture
