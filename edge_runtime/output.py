@@ -157,10 +157,19 @@ def bundle_words(record: Record) -> str:
     parts = [*record["parts"], *([f"{record['labels']} labels"] if record["labels"] else [])]
     size = f"{record['bytes'] / 1e6:.1f} MB"
     files = [f"  {name:<16} {size / 1e6:8.2f} MB" for name, size in record["files"].items()]
+    writes = record["writes"]
+    chats = writes and (
+        "its own chat template" if writes["chat_template"] else "no chat template: it answers in a line"
+    )
     return "\n".join(
         [
             f"{record['bundle']}: {record['name']} ({', '.join(parts)}), {size}",
             f"  licence: {record['license']}; source: {', '.join(record['sources']) or 'not named'}",
+            *(
+                [f"  writes: {writes['bits']}-bit weights, {writes['context']} tokens at most, {chats}"]
+                if writes
+                else []
+            ),
             *files,
             *(f"  {line}" for line in _flat(record["numbers"])),
         ]

@@ -57,7 +57,7 @@ def show(folder: Path) -> dict[str, Any]:
     """
     manifest = Manifest.load(folder)
     manifest.verify()
-    detector, labels = manifest.detector, manifest.labels
+    detector, labels, writer = manifest.detector, manifest.labels, manifest.generator
     return {
         "bundle": str(folder),
         "name": manifest.name,
@@ -66,6 +66,13 @@ def show(folder: Path) -> dict[str, Any]:
         "sources": list(manifest.sources),
         "parts": [name for name in _PARTS if getattr(manifest, name) is not None],
         "labels": len(detector.labels) if detector else len(labels.labels) if labels else None,
+        "writes": {
+            "bits": writer.bits,
+            "context": writer.context,
+            "chat_template": writer.template is not None,
+        }
+        if writer
+        else None,
         "bytes": sum(entry.bytes for entry in manifest.files.values()),
         "files": {name: entry.bytes for name, entry in sorted(manifest.files.items())},
         "numbers": manifest.numbers,

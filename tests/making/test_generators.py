@@ -13,6 +13,7 @@ from edge_runtime.inference.chat_template import ChatTemplate
 from edge_runtime.inference.generator import Generator, Wish
 from edge_runtime.making import maker
 from edge_runtime.making.order import Order
+from edge_runtime.output import bundle_words
 
 onnx = pytest.importorskip("onnx", reason="the build extra is not installed")
 torch = pytest.importorskip("torch", reason="the build extra is not installed")
@@ -166,6 +167,8 @@ def test_the_bundle_says_how_it_is_built(made: Made) -> None:
     assert "<|endoftext|>" in part.special["bos_token"]
     shown = maker.show(bundle)
     assert shown["parts"] == ["generator"]
+    assert shown["writes"] == {"bits": 8, "context": 512, "chat_template": True}
+    assert "writes: 8-bit weights, 512 tokens at most, its own chat template" in bundle_words(shown)
     assert shown["license"] == "apache-2.0"
     assert shown["numbers"]["decoder"]["greedy_tokens_same"] == 24
 
