@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -39,11 +40,14 @@ if TYPE_CHECKING:
     from edge_runtime.sentences import Source
     from edge_runtime.types import AudioChunk, Sound
 
+log = logging.getLogger(__name__)
+
 TOKEN_FILE = "api-token"  # noqa: S105 - a file's name
 _TOKEN_VARIABLE = "EDGE_API_TOKEN"  # noqa: S105
 _TOKEN_BYTES = 32
 _SHORTEST_TOKEN = 16
 _SLOWEST, _FASTEST = 0.5, 2.5
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _VARIANT = re.compile(r"[mf][1-8]|croak|whisper")
 
 
@@ -95,6 +99,10 @@ def api_server(settings: Settings, parts: Parts) -> ApiServer:
         held_bytes=round(4 * api.max_body_mb * 2**20),
         requests_per_minute=api.requests_per_minute,
     )
+    if api.host not in _LOOPBACK:
+        log.warning(
+            "http: the API listens on %s without encryption; let a proxy with a certificate stand before it", api.host
+        )
     host = socket.gethostname()
     names = (*api.names, host, f"{host.partition('.')[0]}.local")
     token, _ = token_of(settings)

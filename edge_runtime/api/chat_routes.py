@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
@@ -20,7 +21,7 @@ from edge_runtime.api.sound_files import recording
 from edge_runtime.errors import EdgeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from edge_runtime.api.bodies import Message, Part
     from edge_runtime.api.capabilities import Capabilities
@@ -39,10 +40,12 @@ _CLIENT_PATIENCE = "x-stainless-read-timeout"
 """OpenAI's own clients tell how long they wait."""
 
 
-def chat_routes(can: Capabilities, names: ModelNames, pictures: PictureSource, hands: Hands) -> APIRouter:
-    """Return the address on which questions are asked."""
+def chat_routes(
+    can: Capabilities, names: ModelNames, pictures: PictureSource, hands: Hands, ending: Callable[[], bool]
+) -> APIRouter:
+    """Return the address on which questions are asked; those that are not answered yet are given up when `ending`."""
     router = APIRouter()
-    desk = _Desk(can, pictures, hands)
+    desk = _Desk(can, pictures, hands, ending)
     described: dict[int | str, dict[str, Any]] = {
         200: {
             "model": ChatReply,
@@ -63,8 +66,9 @@ def chat_routes(can: Capabilities, names: ModelNames, pictures: PictureSource, h
 class _Desk:
     """Takes questions and hands out answers."""
 
-    def __init__(self, can: Capabilities, pictures: PictureSource, hands: Hands) -> None:
+    def __init__(self, can: Capabilities, pictures: PictureSource, hands: Hands, ending: Callable[[], bool]) -> None:
         self._can = can
+        self._ending = ending
         self._pictures = pictures
         self._hands = hands
 
@@ -84,9 +88,9 @@ class _Desk:
     async def whole(self, body: ChatBody, question: Question, request: Request) -> Response:
         """Return the answer in one piece."""
         gone = threading.Event()
-        future = asyncio.wrap_future(self._can.submit(question, None, gone.is_set))
+        future = asyncio.wrap_future(self._can.submit(question, None, lambda: gone.is_set() or self._ending()))
         try:
-            answer = await unless_gone(request.receive, asyncio.shield(future))
+            answer = await unless_gone(request.receive, future)
         finally:
             _let_be(future, gone)
         reply = json_bytes(Completion(body, _asked(question)).whole(answer))
@@ -98,10 +102,12 @@ class _Desk:
         pieces: asyncio.Queue[str | None] = asyncio.Queue()
 
         def on_text(piece: str) -> None:
+            # The loop ends with the server, whoever still writes.
             if not gone.is_set():
-                loop.call_soon_threadsafe(pieces.put_nowait, piece)
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(pieces.put_nowait, piece)
 
-        future = asyncio.wrap_future(self._can.submit(question, on_text, gone.is_set))
+        future = asyncio.wrap_future(self._can.submit(question, on_text, lambda: gone.is_set() or self._ending()))
         future.add_done_callback(lambda _: pieces.put_nowait(None))
         begun = False
         try:
@@ -157,9 +163,10 @@ def _patience(request: Request) -> float | None:
 
 
 def _let_be(future: asyncio.Future[Answer], gone: threading.Event) -> None:
-    """Tell whoever still answers that nobody waits, and overlook what comes of it."""
+    """Tell whoever still answers that nobody waits, and overlook what came of it."""
     gone.set()
-    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    if not future.cancel() and not future.cancelled():
+        future.exception()
 
 
 async def _events(
@@ -176,7 +183,7 @@ async def _events(
             for chunk in completion.piece(piece):
                 yield _event(chunk)
             piece = await pieces.get()
-        chunks = completion.rest(await asyncio.shield(future))
+        chunks = completion.rest(await future)
         if chunks is None:
             yield _event(error_body("the answer broke off; what came so far is not whole", 503, code="stream_broken"))
             return

@@ -123,7 +123,7 @@ class ApiServer:
         listener, self._socket = self._socket, None
         limits, hands = self._entrance.limits, Hands("api-hands", _THREADS)
         app = Admission(
-            self.app(hands),
+            self.app(hands, stopping.is_set),
             self._entrance.token,
             (*self._entrance.names, self._entrance.host),
             limits,
@@ -146,7 +146,7 @@ class ApiServer:
             await serving
             await hands.rest(limits.stop_s)
 
-    def app(self, hands: Hands) -> FastAPI:
+    def app(self, hands: Hands, ending: Callable[[], bool]) -> FastAPI:
         """Return the application behind admission."""
         names = ModelNames(self._can.bundle)
         remote = RemotePictures(self._entrance.remote_pictures, self._entrance.limits.body_bytes)
@@ -155,7 +155,7 @@ class ApiServer:
         app = FastAPI(
             title="edge-runtime", version=self._can.version, docs_url=None, redoc_url=None, redirect_slashes=False
         )
-        app.include_router(chat_routes(self._can, names, pictures, hands))
+        app.include_router(chat_routes(self._can, names, pictures, hands, ending))
         app.include_router(embedding_routes(self._can, names, pictures, hands))
         app.include_router(audio_routes(self._can, names, hands))
         app.include_router(box_routes(self._can, names))

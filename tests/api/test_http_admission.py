@@ -287,6 +287,24 @@ def test_a_client_that_goes_away_ends_the_work(stream: bool, begun: bool) -> Non
         assert told.wait(30)
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_whoever_waits_as_the_server_ends_is_told_in_time(stream: bool) -> None:
+    started, said = threading.Event(), bytearray()
+
+    def reply(_: Question, __: object, cancelled: Callable[[], bool]) -> Answer:
+        started.set()
+        assert until(cancelled, 30)
+        return Answer("I had to stop.", 0.0, Origin.ABSTAINED)
+
+    with ExitStack() as stack:
+        with open_api(simple(Mind(reply))) as api:
+            wire = stack.enter_context(connection(api))
+            wire.sendall(chat(stream=stream))
+            assert started.wait(30)
+        said += rest(wire)
+    assert b"I had to stop." in said
+
+
 def streamed(*pieces: str, end: Answer | Exception) -> Callable[..., Answer]:
     def reply(_: Question, on_text: Callable[[str], None], __: Callable[[], bool]) -> Answer:
         for piece in pieces:
