@@ -41,7 +41,7 @@ def make_answerer(
         ConfigError: a file that the settings name cannot be used.
         BundleError: the bigger local model cannot be used.
     """
-    router, sentences = _router(settings, models)
+    router, sentences = make_router(settings, models)
     gate = make_gate(settings, models, on_drift)
     book = PromptBook(settings.answering.prompts)
     minds = Minds(
@@ -55,7 +55,8 @@ def make_answerer(
     return Answerer(router, scene, gate, models.scene_of, minds), sentences
 
 
-def _router(settings: Settings, models: Models) -> tuple[Router, Source]:
+def make_router(settings: Settings, models: Models) -> tuple[Router, Source]:
+    """Return what finds the skill for a question, and the question sentences that the speech grammar needs to know."""
     from edge_runtime.decision.intents import IntentMatcher  # noqa: PLC0415 - hassil is slow to import
     from edge_runtime.household import furnished  # noqa: PLC0415
     from edge_runtime.senses import equipped  # noqa: PLC0415

@@ -29,6 +29,8 @@ OUTSIDE_SHARE = 0.4
 NOBODY = "none"
 LAST_RESORT = "knowledge"
 """The owner's own texts may be about anything, so no examples tell what they are asked."""
+SHARED = 3
+"""How many skills use a word that belongs to none of them."""
 _SLOT = re.compile(r"\bthing(s?)\b")
 
 
@@ -61,8 +63,12 @@ class Lessons:
         self._learning = threading.Lock()
 
     def words(self, name: str) -> frozenset[str]:
-        """Return the words of a skill's sentences: what a question for it is made of."""
-        return frozenset(word for skill, text in self._lines if skill == name for word in text.split())
+        """Return the words that questions for a skill are made of: those of its sentences, and what many skills share."""
+        said: dict[str, set[str]] = {}
+        for skill, text in self._lines:
+            for word in text.split():
+                said.setdefault(word, set()).add(skill)
+        return frozenset(word for word, skills in said.items() if name in skills or len(skills) >= SHARED)
 
     def rank(self, sentence: str) -> list[tuple[str, float]]:
         """Return the skills with the probability that the question is for each, likeliest first."""

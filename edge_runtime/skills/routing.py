@@ -25,6 +25,8 @@ EmbedText = Callable[[Sequence[str]], NDArray[np.float32]]
 
 UNKNOWN_WORD = 0.6
 """Factor on the confidence for each word that neither the sentence frame nor the noun explains."""
+STRANGE_ODDS = (0.5, -0.4, -1.8)
+"""What no, one and more words that a skill's sentences do not know say of its log odds; measured on 500 questions."""
 SPOTTED = 0.95
 READ = 0.9
 """A skill that reads a question by itself so surely, its meaning considered, gets it."""
@@ -100,7 +102,7 @@ class Router:
             slots = {name: str(value) for name, value in found.slots.items()}
             return self._linked([Routed(self._skills[found.intent.removeprefix(PREFIX)], slots)])
         spotted = self._spotter.spot(sentence)
-        chances = dict(self._lessons.rank(spotted.masked)) if self._lessons else {}
+        chances = self._chances(spotted)
         read = self._read(text, chances)
         if read and read[0].confidence >= READ:
             return self._linked(read)
@@ -108,6 +110,11 @@ class Router:
         if "label" in spotted.slots:
             cued = next((name for name, cue in CUES if name in self._skills and cue.search(sentence)), None)
         return self._linked([*read, *self._by_words(spotted, cued, chances)])
+
+    @property
+    def skills(self) -> tuple[Skill, ...]:
+        """Return the skills there are."""
+        return tuple(self._skills.values())
 
     def prepare(self) -> None:
         """Learn, or recall, what the skills' examples mean, so that the first question need not wait for it."""
@@ -145,26 +152,51 @@ class Router:
             return [Routed(self._skills[cued], spotted.slots, SPOTTED * doubt)] if cued else []
         found = []
         for name, chance in chances.items():
-            skill = self._skills[name]
-            sure = self._sure(skill, chance, spotted)
+            skill, sure = self._skills[name], chance
             if name == cued and not spotted.strange and "detail" not in spotted.slots:
-                sure = max(sure, SPOTTED)
-            if sure >= LEAST and ("label" in spotted.slots or not _needs_noun(skill)):
+                sure = max(sure, _agreed(SPOTTED, chance))
+            if sure >= LEAST and ("label" in spotted.slots or not _needs_noun(skill)) and not _must_read(skill):
                 found.append(Routed(skill, spotted.slots, sure))
         return found
 
-    def _sure(self, skill: Skill, chance: float, spotted: Spotted) -> float:
-        """Return the probability that the skill is meant and that it knows what the question names."""
-        if isinstance(skill, Reader) or not ("label" in spotted.slots or skill.about_scene):
-            return chance
-        strange = [word for word in spotted.strange if word not in self._words[skill.name]]
-        return chance * float(UNKNOWN_WORD ** len(strange))
+    def _chances(self, spotted: Spotted) -> dict[str, float]:
+        """Return the probability of each skill that it is meant, and that it knows what the question names."""
+        if self._lessons is None:
+            return {}
+        named = "label" in spotted.slots
+        return {
+            name: self._sure(self._skills[name], chance, spotted.strange, named=named)
+            for name, chance in self._lessons.rank(spotted.masked)
+        }
+
+    def _sure(self, skill: Skill, chance: float, words: Sequence[str], *, named: bool) -> float:
+        strange = sum(word not in self._words[skill.name] and not word.isdigit() for word in words)
+        if not isinstance(skill, Reader) and (named or skill.about_scene):
+            return chance * float(UNKNOWN_WORD**strange)
+        return _shifted(chance, STRANGE_ODDS[min(strange, len(STRANGE_ODDS) - 1)])
 
 
 def _agreed(surely: float, chance: float) -> float:
     """Return one probability of two opinions: the mean of their log odds."""
-    odds = [math.log(p / (1.0 - p)) for p in (min(max(q, EDGE), 1.0 - EDGE) for q in (surely, chance))]
-    return 1.0 / (1.0 + math.exp(-sum(odds) / 2.0))
+    return _chance((_odds(surely) + _odds(chance)) / 2.0)
+
+
+def _shifted(chance: float, by: float) -> float:
+    return _chance(_odds(chance) + by)
+
+
+def _odds(chance: float) -> float:
+    inside = min(max(chance, EDGE), 1.0 - EDGE)
+    return math.log(inside / (1.0 - inside))
+
+
+def _chance(odds: float) -> float:
+    return 1.0 / (1.0 + math.exp(-odds))
+
+
+def _must_read(skill: Skill) -> bool:
+    """Tell whether a skill answers, or does, only what it has read itself; nothing is switched on by likeness."""
+    return isinstance(skill, Reader) and not skill.sentences
 
 
 def _needs_noun(skill: Skill) -> bool:
