@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edge_runtime.errors import InputError
 from edge_runtime.home import home_of
 from edge_runtime.knowledge import make_library
+from edge_runtime.machine import machine_of
 from edge_runtime.timekeeping import Timers
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 def furnished(means: Means, settings: Settings, models: Models) -> Means:
     """Return `means` with what this home keeps; nothing is loaded before it is asked for."""
     return replace(
-        means, timers=timers_of(settings), library=make_library(settings, models), home=home_of(settings, models)
+        means,
+        timers=timers_of(settings),
+        library=make_library(settings, models),
+        home=home_of(settings, models),
+        machine=machine_of(settings, models),
     )
 
 

@@ -59,6 +59,7 @@ ASSEMBLY = {
     "knowledge",
     "knowledge_files",
     "ledger_verb",
+    "machine",
     "mind",
     "questions",
     "senses",

@@ -18,6 +18,7 @@ from edge_runtime.skills.presence import Presence
 from edge_runtime.skills.reading import Reading
 from edge_runtime.skills.reckoning import Reckoning
 from edge_runtime.skills.sounds_heard import SoundsHeard
+from edge_runtime.skills.status import Status
 from edge_runtime.skills.timers import Timers
 from edge_runtime.skills.units import Units
 from edge_runtime.skills.unusual import Unusual
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from edge_runtime.skills.nouns import Nouns
     from edge_runtime.skills.reading import Line
     from edge_runtime.skills.skill import Skill
+    from edge_runtime.skills.status import Machine
     from edge_runtime.skills.timers import Shelf
     from edge_runtime.skills.visits import Past
     from edge_runtime.types import Image
@@ -52,6 +54,7 @@ class Means:
         timers: where timers are kept.
         library: the owner's own texts.
         home: the commands that this home understands.
+        machine: what the box can tell of itself.
     """
 
     nouns: Nouns
@@ -64,6 +67,7 @@ class Means:
     timers: Shelf | None = None
     library: Library | None = None
     home: Home | None = None
+    machine: Machine | None = None
 
 
 def builtin_skills(means: Means) -> tuple[Skill, ...]:
@@ -86,6 +90,7 @@ def builtin_skills(means: Means) -> tuple[Skill, ...]:
         Clock(now),
         Reckoning(),
         Units(),
+        *([Status(means.machine, max_age_s)] if means.machine else []),
         *([Commands(means.home)] if means.home else []),
         *([Knowledge(means.library)] if means.library else []),
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from edge_runtime.decision.scene import Scene
     from edge_runtime.types import Question
 
-LEAST = 0.3
+LEAST = 0.5
 """What is less likely than this to be an answer is not worth a guess."""
 
 
