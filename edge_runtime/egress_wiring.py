@@ -35,6 +35,9 @@ PERSON = "person"
 
 _LEAST_PERSON = 0.15
 _SURE_FACE = 0.7
+_LEAST_FACE = 0.12
+"""Width of a face by that of its person, arms and all."""
+
 _FACE_MARGIN = (0.2, 0.3)
 """What is blurred around a face, as shares of its width and height: hair, ears and chin tell people apart as well."""
 
@@ -61,7 +64,8 @@ class PrivateAreas:
             if found.label == PERSON and found.score >= _LEAST_PERSON
         ] if look else []  # fmt: skip
         sure = [face.box for face in faces if face.score >= _SURE_FACE]
-        heads = [head(box) for box in people if not any(_holds(head(box), face) for face in sure)]
+        heads = [head(box, image.shape[1] / image.shape[0]) for box in people]
+        heads = [box for box in heads if not any(_holds(box, face) for face in sure)]
         return [
             *(Area("face", _wider(face.box)) for face in faces),
             *(Area("head", box) for box in heads),
@@ -86,17 +90,23 @@ class PrivateAreas:
         return ObjectDetector(self._models.image, self._models.manifest, labels=(PERSON,))
 
 
-def head(person: Box) -> Box:
-    """Return where a person's head is: the upper third, more of somebody who is seen from near."""
+def head(person: Box, aspect: float = 1.0) -> Box:
+    """Return where a person's head is: the upper third, more of somebody who is seen from near.
+
+    Args:
+        person: box around all that is seen of somebody.
+        aspect: width of the picture by its height.
+    """
     x0, y0, x1, y1 = person
-    high = min(max((y1 - y0) / 3, 0.6 * (x1 - x0)), y1 - y0)
+    high = min(max((y1 - y0) / 3, 0.6 * (x1 - x0) * aspect), y1 - y0)
     return x0, max(y0 - 0.1 * high, 0.0), x1, min(y0 + high, 1.0)
 
 
-def _holds(outer: Box, inner: Box) -> bool:
-    """Tell whether the middle of a box lies in another."""
-    x, y = (inner[0] + inner[2]) / 2, (inner[1] + inner[3]) / 2
-    return outer[0] <= x <= outer[2] and outer[1] <= y <= outer[3]
+def _holds(head: Box, face: Box) -> bool:
+    """Tell whether a face may be the one of a head: its middle lies in it, and it is no speck on somebody's clothes."""
+    x, y = (face[0] + face[2]) / 2, (face[1] + face[3]) / 2
+    inside = head[0] <= x <= head[2] and head[1] <= y <= head[3]
+    return inside and face[2] - face[0] >= _LEAST_FACE * (head[2] - head[0])
 
 
 def _wider(box: Box) -> Box:

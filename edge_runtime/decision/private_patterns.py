@@ -169,6 +169,7 @@ RULES = (
         r".*?(?:-----END [A-Z0-9 ]{0,60}-----|\Z)",
     ),
     _rule("login", r"(?i)(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{1,20}://([^\s/@]{1,200}@)", 1),
+    _rule("login", r"(?<![\w.+:/-])[\w.+-]{1,64}:[^\s/@:]{1,100}@"),
     _rule(
         "key", r"(?i)[?&;#][\w-]{0,30}?(?:key|token|sig|signature|auth|pass|pwd|password|secret|session|sid|code|"
         r"credential|jwt)[\w-]{0,20}=([^\s&#\"'<>]+)", 1,

@@ -263,15 +263,8 @@ def home(tmp_path: Path) -> Path:
     """Settings whose ledger holds two sendings, one with an outcome."""
     ledger = Ledger(tmp_path / "data" / "ledger")
     to = {"provider": "first", "host": "api.example.org", "model": "m"}
-    sent = {
-        "kind": "send",
-        "source": "door",
-        "why": "no skill understood it",
-        "policy": "text",
-        "to": to,
-        "prompt": "p",
-    }
-    sent |= {"masked": {"email": 1}, "picture": None, "worst_case_usd": 0.002}
+    sent: dict[str, Any] = {"kind": "send", "source": "door", "why": "no skill understood it", "policy": "text"}
+    sent.update(to=to, prompt="p", masked={"email": 1}, picture=None, worst_case_usd=0.002)
     ledger.append({**sent, "id": "a", "at": "2026-11-20T10:00:00.000Z", "texts": ["who is [email]?"]})
     ledger.append(
         {"kind": "settle", "of": "a", "at": "2026-11-20T10:00:01.000Z", "cost_usd": 0.0005, "outcome": "answered"}

@@ -56,6 +56,7 @@ PRIVATE = Redactor(["Ann", "Müller", "Mary Jane", "villa sol"])
         pytest.param("my pin is one two three four", "my pin is [secret]", id="number to log in as it is spoken"),
         pytest.param("api_key=abcd1234 x", "api_key=[secret] x", id="key in a setting"),
         pytest.param("rtsp://admin:pa55@10.0.0.8/live", "rtsp://[login]/live", id="camera address"),
+        pytest.param("use joe:pa55@nas for it", "use [login] for it", id="login without an address"),
         pytest.param("https://x.org/a?b=1&token=abc", "https://x.org/a?b=1&token=[key]", id="secret in an address"),
         pytest.param("at 12 Baker Street, London NW1 6XE", "at [address], London [address]", id="British address"),
         pytest.param("1600 Pennsylvania Avenue NW, DC 20500", "[address] NW, [address]", id="American address"),
