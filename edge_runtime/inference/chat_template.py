@@ -35,6 +35,9 @@ PLAIN = (
 )
 """For models that have no template: their reply ends with the line."""
 
+DEFAULTS: dict[str, Any] = {"tools": None, "documents": None, "enable_thinking": False}
+"""What templates may ask for: replies are short and spoken, so that nobody waits for thoughts."""
+
 _LARGEST_TEMPLATE = 200_000
 _MOST_STEPS = 100_000
 _LONGEST_S = 2.0
@@ -109,9 +112,8 @@ class ChatTemplate:
     def _rendered(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:  # noqa: FBT001
         given = {
             **self._special,
+            **DEFAULTS,
             "messages": [dict(message) for message in messages],
-            "tools": None,
-            "documents": None,
             "add_generation_prompt": add_generation_prompt,
         }
         self._environment.begin()

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 
 from edge_runtime.bundles.parts import GeneratorPart
 from edge_runtime.errors import BundleError, InputError
-from edge_runtime.inference.chat_template import PLAIN, ChatTemplate
+from edge_runtime.inference.chat_template import DEFAULTS, PLAIN, ChatTemplate
 from edge_runtime.inference.memory import Memory, names
 from edge_runtime.inference.session import OnnxSession
 from edge_runtime.inference.transcript import log_probabilities
@@ -59,12 +59,15 @@ def writer(original: Original, order: Order) -> Plan:
     examples, shape = _examples(original, decoder, tokens)
     files = {"decoder": "decoder.onnx", "tokenizer": "tokenizer.json"}
     source, special = _template(original, words)
+    stops = _stops(model, words, source, special)
+    if not stops:
+        raise InputError(f"{original.source}: no token ends its replies; name one as eos_token_id in its config.json")
     part = {
         **files,
         **shape,
         "context": min(_context(model.config), _unchecked_window(decoder)),
         "special": special,
-        "stop_ids": _stops(model, words, source, special),
+        "stop_ids": stops,
         "bits": _bits(order),
         **({"stop_text": "\n"} if source is None else {"template": _TEMPLATE}),
     }
@@ -212,7 +215,7 @@ def _template(original: Original, words: Words) -> tuple[str | None, dict[str, s
             got = template.render(messages, add_generation_prompt=more)
         except BundleError as error:
             raise InputError(str(error)) from None
-        wanted = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=more)
+        wanted = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=more, **DEFAULTS)
         if got != wanted:
             raise InputError(f"{original.source}: its chat template makes {got[:60]!r} here, {wanted[:60]!r} elsewhere")
     return source, special

@@ -9,7 +9,7 @@ import pytest
 from edge_runtime.bundles.manifest import Manifest
 from edge_runtime.bundles.parts import GeneratorPart
 from edge_runtime.errors import InputError
-from edge_runtime.inference.chat_template import ChatTemplate
+from edge_runtime.inference.chat_template import DEFAULTS, ChatTemplate
 from edge_runtime.inference.generator import Generator, Wish
 from edge_runtime.making import maker
 from edge_runtime.making.order import Order
@@ -39,6 +39,13 @@ LLAMA3 = (
     "{%- for message in messages %}\n    {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' + "
     "message['content'] | trim + '<|eot_id|>' }}\n{%- endfor %}\n{%- if add_generation_prompt %}\n"
     "    {{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}\n{%- endif %}\n"
+)
+THINKS = (
+    "{%- for message in messages %}{%- set content = message.content.split('</think>')[-1].lstrip('\n') %}"
+    "{{- '<|im_start|>' + message.role + '\n' + content + '<|im_end|>' }}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}"
+    "{%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\n\n</think>\n\n' }}{%- endif %}"
+    "{%- endif %}"
 )
 NASTY = (
     "{%- macro shown(m) -%}{% for key, value in m | dictsort %}{{ key }}={{ value | tojson }};{% endfor %}"
@@ -179,6 +186,7 @@ def test_the_bundle_says_how_it_is_built(made: Made) -> None:
         pytest.param(None, id="ChatML"),
         pytest.param(LLAMA3, id="Llama 3"),
         pytest.param(NASTY, id="a nasty one"),
+        pytest.param(THINKS, id="one that thinks"),
     ],
 )
 def test_prompts_are_those_of_transformers(tmp_path: Path, template: str | None) -> None:
@@ -196,7 +204,7 @@ def test_prompts_are_those_of_transformers(tmp_path: Path, template: str | None)
     ]
     for talk in talks:
         for more in (True, False):
-            wanted = tokenizer.apply_chat_template(talk, tokenize=False, add_generation_prompt=more)
+            wanted = tokenizer.apply_chat_template(talk, tokenize=False, add_generation_prompt=more, **DEFAULTS)
             assert ours.render(talk, add_generation_prompt=more) == wanted
 
 
