@@ -82,6 +82,9 @@ class ProviderSettings(Section):
     usd_per_million_output: float = Field(default=0.60, ge=0, description="Price of a million output tokens.")
     picture_tokens: int = Field(default=2833, ge=0, description="Input tokens billed for one low-detail picture.")
     pictures: bool = Field(default=True, description="The model understands pictures.")
+    limit_key: Literal["max_tokens", "max_completion_tokens"] = Field(
+        default="max_tokens", description="Parameter for the longest reply; models that reason want the longer name."
+    )
 
 
 class BudgetSettings(Section):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import os
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +65,19 @@ def _provider(settings: Settings, provider: ProviderSettings) -> Provider | None
     from edge_runtime.cloud.client import ChatClient  # noqa: PLC0415 - openai is slow to import
     from edge_runtime.cloud.providers import Provider  # noqa: PLC0415
 
-    return Provider(provider, ChatClient(provider.base_url, key, provider.model, provider.key_env))
+    if provider.base_url.startswith("http:") and not _is_near(provider.base_url):
+        logger.warning("cloud provider %s is asked without encryption; its base_url should be https", provider.name)
+    client = ChatClient(provider.base_url, key, provider.model, provider.key_env, provider.limit_key)
+    return Provider(provider, client)
+
+
+def _is_near(url: str) -> bool:
+    """Tell whether an address is within this box or its own network."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return host == "localhost" or "." not in host or host.endswith(".local")
 
 
 def _cache(settings: Settings, models: Models) -> AnswerCache | None:

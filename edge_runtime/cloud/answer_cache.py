@@ -120,10 +120,11 @@ class AnswerCache:
         if frame is None and not is_lasting(text):
             return None
         family = json.dumps([self._scope, prompt.mark])
-        seen = hashlib.sha256(frame.image.tobytes()).hexdigest() if frame is not None else None
+        seen = _picture_hash(frame) if frame is not None else None
         turns = [turn.role for turn in question.history]
-        rest = [normalised(text), turns, parcel.texts[1:], bool(question.schema), seen, request.subject]
-        alone = frame is None and not question.history and not question.schema
+        shaped = question.schema is not None
+        rest = [normalised(text), turns, parcel.texts[1:], shaped, seen, request.subject, parcel.policy]
+        alone = frame is None and not question.history and not shaped
         key = hashlib.sha256(json.dumps([family, rest]).encode()).hexdigest()
         return Known(key, hashlib.sha256(family.encode()).hexdigest() if alone else None, text)
 
@@ -213,3 +214,7 @@ class AnswerCache:
             with suppress(sqlite3.Error):
                 self._db.close()
         self._db = None
+
+
+def _picture_hash(frame: Frame) -> str:
+    return hashlib.sha256(repr(frame.image.shape).encode() + frame.image.tobytes()).hexdigest()

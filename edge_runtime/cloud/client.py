@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import httpx2
 import openai
@@ -108,9 +108,18 @@ class ChatClient:
         api_key: never shown in an error or in the log.
         model: the model's name there.
         key_env: the environment variable that holds the key, for errors.
+        limit: the parameter that bounds the reply; models that reason want max_completion_tokens.
     """
 
-    def __init__(self, base_url: str, api_key: str, model: str, key_env: str = "EDGE_CLOUD_API_KEY") -> None:
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        model: str,
+        key_env: str = "EDGE_CLOUD_API_KEY",
+        limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens",
+    ) -> None:
+        self._limit = limit
         self._shown = _without_password(httpx2.URL(base_url))
         self._key_env = key_env
         self._model = model
@@ -151,7 +160,7 @@ class ChatClient:
     def _complete(
         self, client: openai.OpenAI, call: Call, give_up: float, on_text: Callable[[str], None] | None
     ) -> Completion:
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {self._limit: call.max_output_tokens}
         if call.response_format is not None:
             options["response_format"] = call.response_format
         if on_text is not None:
@@ -159,7 +168,6 @@ class ChatClient:
         with client.chat.completions.with_streaming_response.create(
             model=self._model,
             messages=cast("list[Any]", call.messages),
-            max_tokens=call.max_output_tokens,
             timeout=call.timeout_s,
             extra_headers={"Accept-Encoding": "identity"},
             **options,
@@ -176,7 +184,7 @@ class ChatClient:
 
     def _body(self, response: httpx2.Response, give_up: float, call: Call, *, streamed: bool) -> Iterator[bytes]:
         """Yield the body as it comes; compressed it would have no bounds, and was not asked for."""
-        if response.headers.get("content-encoding", "identity") != "identity":
+        if response.headers.get("content-encoding", "") not in {"", "identity"}:
             raise CloudProtocolError(f"{self._shown} sent a compressed reply that was not asked for")
         largest = max(LARGEST_REPLY, call.max_output_tokens * MOST_BYTES_PER_TOKEN if streamed else 0)
         size = 0

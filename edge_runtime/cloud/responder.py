@@ -167,11 +167,11 @@ class CloudResponder:
                     pause_s = self._pause_s(error, attempt)
                     if calls.spoken or time.monotonic() >= request.deadline:
                         raise
-                    if not self._is_worth_waiting(error, pause_s, request.deadline, others=bool(others)):
+                    left = attempt + 1 < self._settings.attempts
+                    if not left or not self._is_worth_waiting(error, pause_s, request.deadline, others=bool(others)):
                         break
                 logger.info("asking %s again in %.1f s: %s", provider.name, pause_s, last)
-                if attempt + 1 < self._settings.attempts:
-                    calls.wait(pause_s, self._pause)
+                calls.wait(pause_s, self._pause)
             if others:
                 logger.info("asking %s instead: %s", others[0].name, last)
         raise last
