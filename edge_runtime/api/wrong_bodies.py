@@ -47,4 +47,6 @@ def _field(loc: Sequence[str | int]) -> str:
 
 def _is_kind(loc: Sequence[str | int], at: int) -> bool:
     """Tell whether a step is no field but the `type` by which its place was told: that of a part, or of a format."""
+    if at == 0:
+        return False
     return loc[at - 1] == "response_format" or (isinstance(loc[at - 1], int) and at > 1 and "content" in loc[:at])

@@ -287,6 +287,42 @@ def test_a_client_that_goes_away_ends_the_work(stream: bool, begun: bool) -> Non
         assert told.wait(30)
 
 
+HELLO: dict[str, Any] = {"role": "user", "content": "hello"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "param"),
+    [
+        ({"messages": None}, "messages"),
+        ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
+        ({"messages": [HELLO, {"role": "tool"}]}, "messages[1].role"),
+        ({"messages": [{"role": "user", "content": [{"type": "video"}]}]}, "messages[0].content[0]"),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0].text"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
+            "messages[0].content[0].image_url.url",
+        ),
+        ({"response_format": {"type": "xml"}}, "response_format"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "a"}}},
+            "response_format.json_schema.schema",
+        ),
+        ({"temperature": "hot"}, "temperature"),
+        ({"stop": [1]}, "stop[0]"),
+        ({"stream_options": {"include_usage": "yes"}}, "stream_options.include_usage"),
+        ({"tool_choice": "required"}, "tool_choice"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_refusal_names_the_field_that_is_wrong(api: Api, changes: dict[str, Any], param: str) -> None:
+    body = {"model": "edge", "messages": [HELLO], **changes}
+    with api.client() as client, pytest.raises(openai.BadRequestError) as caught:
+        client.post("/chat/completions", body=body, cast_to=dict[str, Any])
+    assert caught.value.param == param
+    assert param in caught.value.message
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_whoever_waits_as_the_server_ends_is_told_in_time(stream: bool) -> None:
     started, said = threading.Event(), bytearray()
