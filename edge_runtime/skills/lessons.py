@@ -41,6 +41,13 @@ class Memory(NamedTuple):
     tower: str
 
 
+class Meant(NamedTuple):
+    """How probable it is that a question is for a skill, and the likeliest of the topics that it tells apart."""
+
+    chance: float
+    topic: str
+
+
 class Lessons:
     """Ranks the skills that a question may be for; learns when it is first needed; safe across threads.
 
@@ -63,16 +70,21 @@ class Lessons:
         self._learning = threading.Lock()
 
     def words(self, name: str) -> frozenset[str]:
-        """Return the words that questions for a skill are made of: those of its sentences, and what many skills share."""
+        """Return what questions for a skill are made of: the words of its sentences, and those that many share."""
         said: dict[str, set[str]] = {}
         for skill, text in self._lines:
             for word in text.split():
-                said.setdefault(word, set()).add(skill)
+                said.setdefault(word, set()).add(skill.partition(":")[0])
         return frozenset(word for word, skills in said.items() if name in skills or len(skills) >= SHARED)
 
-    def rank(self, sentence: str) -> list[tuple[str, float]]:
-        """Return the skills with the probability that the question is for each, likeliest first."""
-        return self.meaning().rank(sentence, self._embed_text([sentence])[0])
+    def rank(self, sentence: str) -> dict[str, Meant]:
+        """Return for each skill the probability that the question is for it, and about which of its topics."""
+        found: dict[str, Meant] = {}
+        for lesson, chance in self.meaning().rank(sentence, self._embed_text([sentence])[0]):
+            name, _, topic = lesson.partition(":")
+            before = found.get(name)
+            found[name] = Meant(before.chance + chance, before.topic) if before else Meant(chance, topic)
+        return found
 
     def meaning(self) -> Meaning:
         """Return what was learned; takes a few seconds the first time, a few milliseconds where it is kept on disk."""
@@ -109,18 +121,26 @@ class Lessons:
 
 
 def lessons(skills: Sequence[Skill]) -> Iterator[tuple[str, str]]:
-    """Yield (skill, sentence in plain words); sentences for skills that are not there are for nobody."""
+    """Yield (skill or skill:topic, sentence in plain words); what is for a skill that is not there is nobody's."""
     there = {skill.name for skill in skills}
+    written = list(_written())
+    # Where topics are told apart, an example that does not name its own would be another.
+    topical = {lesson.partition(":")[0] for lesson, _ in written if ":" in lesson}
     for skill in skills:
-        for example in skill.examples if skill.name != LAST_RESORT else ():
+        for example in skill.examples if skill.name not in {LAST_RESORT, *topical} else ():
             yield from ((skill.name, text) for text in _spoken(example))
+    for lesson, line in written:
+        name = lesson if lesson.partition(":")[0] in there else NOBODY
+        yield from ((name, text) for text in _spoken(line))
+
+
+def _written() -> Iterator[tuple[str, str]]:
     section = NOBODY
     for line in files("edge_runtime.skills").joinpath("lessons.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
             section = line.strip("[]")
         elif line and not line.startswith("#"):
-            name = section if section in there else NOBODY
-            yield from ((name, text) for text in _spoken(line))
+            yield section, line
 
 
 def _spoken(line: str) -> Iterable[str]:

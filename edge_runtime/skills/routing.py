@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.skills.lessons import LAST_RESORT, Lessons, Memory
+from edge_runtime.skills.lessons import LAST_RESORT, Lessons, Meant, Memory
 from edge_runtime.skills.phrasing import CUES, normal
 from edge_runtime.skills.sentences import PREFIX
 from edge_runtime.skills.skill import Reader
@@ -36,6 +36,8 @@ EDGE = 1e-3
 LEAST = 0.3
 """Probability from which a skill is tried."""
 MOST_TRIED = 3
+TOPIC = "topic"
+"""The slot that tells a skill what a question is about, where the meaning alone does."""
 
 
 class Matched(Protocol):
@@ -102,14 +104,14 @@ class Router:
             slots = {name: str(value) for name, value in found.slots.items()}
             return self._linked([Routed(self._skills[found.intent.removeprefix(PREFIX)], slots)])
         spotted = self._spotter.spot(sentence)
-        chances = self._chances(spotted)
-        read = self._read(text, chances)
+        meant = self._meant(spotted)
+        read = self._read(text, spotted, meant)
         if read and read[0].confidence >= READ:
             return self._linked(read)
         cued = None
         if "label" in spotted.slots:
             cued = next((name for name, cue in CUES if name in self._skills and cue.search(sentence)), None)
-        return self._linked([*read, *self._by_words(spotted, cued, chances)])
+        return self._linked([*read, *self._by_words(spotted, cued, meant)])
 
     @property
     def skills(self) -> tuple[Skill, ...]:
@@ -134,39 +136,42 @@ class Router:
             following = replace(routed, then=following)
         return following
 
-    def _read(self, text: str, chances: Mapping[str, float]) -> list[Routed]:
+    def _read(self, text: str, spotted: Spotted, meant: Mapping[str, Meant]) -> list[Routed]:
         """Return the skills that read `text` by themselves, the surest first; one that understood it all is enough."""
+        slots = {name: value for name, value in spotted.slots.items() if name == "camera"}
         found = []
         for skill in self._readers:
             surely = skill.reads(text) if isinstance(skill, Reader) else 0.0
             if surely >= CERTAIN:
-                return [Routed(skill)]
-            sure = _agreed(surely, chances[skill.name]) if chances and surely else surely
+                return [Routed(skill, slots)]
+            sure = _agreed(surely, meant[skill.name].chance) if surely and skill.name in meant else surely
             if sure >= LEAST:
-                found.append(Routed(skill, confidence=sure))
+                found.append(Routed(skill, slots, sure))
         return sorted(found, key=lambda one: -one.confidence)
 
-    def _by_words(self, spotted: Spotted, cued: str | None, chances: Mapping[str, float]) -> list[Routed]:
+    def _by_words(self, spotted: Spotted, cued: str | None, meant: Mapping[str, Meant]) -> list[Routed]:
         if self._lessons is None:
             doubt = UNKNOWN_WORD ** len(spotted.strange)
             return [Routed(self._skills[cued], spotted.slots, SPOTTED * doubt)] if cued else []
         found = []
-        for name, chance in chances.items():
+        for name, (chance, topic) in meant.items():
             skill, sure = self._skills[name], chance
             if name == cued and not spotted.strange and "detail" not in spotted.slots:
                 sure = max(sure, _agreed(SPOTTED, chance))
-            if sure >= LEAST and ("label" in spotted.slots or not _needs_noun(skill)) and not _must_read(skill):
-                found.append(Routed(skill, spotted.slots, sure))
+            able = "label" in spotted.slots if _needs_noun(skill) else topic or not _must_read(skill)
+            if able and sure >= LEAST:
+                slots = {**spotted.slots, TOPIC: topic} if topic else spotted.slots
+                found.append(Routed(skill, slots, sure))
         return found
 
-    def _chances(self, spotted: Spotted) -> dict[str, float]:
+    def _meant(self, spotted: Spotted) -> dict[str, Meant]:
         """Return the probability of each skill that it is meant, and that it knows what the question names."""
         if self._lessons is None:
             return {}
         named = "label" in spotted.slots
         return {
-            name: self._sure(self._skills[name], chance, spotted.strange, named=named)
-            for name, chance in self._lessons.rank(spotted.masked)
+            name: Meant(self._sure(self._skills[name], chance, spotted.strange, named=named), topic)
+            for name, (chance, topic) in self._lessons.rank(spotted.masked).items()
         }
 
     def _sure(self, skill: Skill, chance: float, words: Sequence[str], *, named: bool) -> float:

@@ -92,8 +92,7 @@ class Status:
 
     def answer(self, question: Question, scene: Scene, slots: Mapping[str, str]) -> Reply | None:
         """Return what was measured just now, None where the question is about something else."""
-        del slots
-        topic = topic_of(question.text)
+        topic = topic_of(question.text) or slots.get("topic", "")
         if topic == "cameras":
             return self._cameras(question, scene)
         if topic == "cost":
