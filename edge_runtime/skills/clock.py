@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from edge_runtime.decision.confidence import Reply
+from edge_runtime.skills.calendar import told
 from edge_runtime.skills.wording import clock_is_set
 
 if TYPE_CHECKING:
@@ -52,7 +53,18 @@ class Clock:
         "do you know what time it is",
         "what day is it today",
         "what is the date",
+        "what day was it yesterday",
+        "how many days until christmas",
+        "how long is it until friday",
+        "what is the date in two weeks",
+        "what week is it",
+        "is it a leap year",
+        "what time is it in tokyo",
     )
+
+    def reads(self, text: str) -> float:
+        """Return 1 where the question is about dates to be reckoned with, or about the time elsewhere, else 0."""
+        return 1.0 if told(text, self.now()) else 0.0
 
     def answer(self, question: Question, scene: Scene, slots: Mapping[str, str]) -> Reply | None:
         """Return the time, or the date where a word of the question asks for it."""
@@ -60,6 +72,9 @@ class Clock:
         now = self.now()
         if not clock_is_set(now):
             return Reply("My clock is not set yet, so I cannot tell.", 0.0, blind=True)
+        reckoned = told(question.text, now)
+        if reckoned is not None:
+            return Reply(reckoned, 1.0)
         words = question.text.lower().replace("'", "").strip(" ?!.").split()
         if not DATE_WORDS.isdisjoint(words) or "todays" in words:
             return Reply(f"It is {now:%A}, {now.day} {now:%B} {now.year}.", 1.0)

@@ -99,5 +99,6 @@ _PATTERNS = _patterns()
 
 def topic_of(text: str) -> str | None:
     """Return what of the box a question asks for, None where it asks for something else."""
-    said = normal(text)
-    return next((topic for topic, pattern in _PATTERNS if pattern.fullmatch(said)), None)
+    # The normal words of "are you okay?" lack the last one.
+    ways = (normal(text), " ".join(re.findall(r"\w+", text.lower())))
+    return next((topic for topic, pattern in _PATTERNS if any(map(pattern.fullmatch, ways))), None)

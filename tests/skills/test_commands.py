@@ -98,7 +98,8 @@ def test_what_is_no_command_is_left_to_others(text: str) -> None:
 
 def test_sentences_of_the_owners_own_count_whatever_their_words(tmp_path: Path) -> None:
     file = tmp_path / "own.yaml"
-    file.write_text("language: en\nintents:\n  Bedtime:\n    data:\n      - sentences: ["good night [house]"]\n")
+    own = 'language: en\nintents:\n  Bedtime:\n    data:\n      - sentences: ["good night [house]"]\n'
+    file.write_text(own)
     commands = Commands(Home(Settings.model_validate({"voice": {"sentences": file}})))
     found = commands.answer(Question("Good night, house!", "http", 0.0), Scene(), {})
     assert found is not None
