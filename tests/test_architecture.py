@@ -119,10 +119,11 @@ OWNERS = {
     "rich": {"cli.py"},
     "fastapi": {
         "api/server.py",
+        "api/streaming.py",
         "api/wrong_bodies.py",
         *(f"api/{kind}_routes.py" for kind in ("audio", "box", "chat", "embedding")),
     },
-    "starlette": {"api/server.py"},
+    "starlette": {"api/server.py", "api/streaming.py"},
     "uvicorn": {"api/server.py", "api/connections.py"},
     # The bytes of HTTP, which uvicorn reads with it too.
     "h11": {"api/connections.py", "api/remote_pictures.py"},

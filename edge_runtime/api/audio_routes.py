@@ -6,21 +6,21 @@ import threading
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
-from fastapi.responses import StreamingResponse
 
 from edge_runtime.api.bodies import SpeechBody  # noqa: TC001 - FastAPI reads the annotations
 from edge_runtime.api.going import unless_gone
 from edge_runtime.api.refusal import RequestError, json_bytes
 from edge_runtime.api.replies import TranscriptReply, documented
 from edge_runtime.api.sound_files import CONTAINERS, Encoding, recording
+from edge_runtime.api.streaming import Streaming
 from edge_runtime.types import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator
 
     from edge_runtime.api.capabilities import Capabilities
-    from edge_runtime.api.hands import Hands
     from edge_runtime.api.model_names import ModelNames
+    from edge_runtime.api.staff import Staff
     from edge_runtime.types import Sound
 
 # OpenAI's voices have no other likeness here than that they differ.
@@ -33,15 +33,15 @@ _FORMS = Literal["json", "text", "verbose_json", "srt", "vtt"]
 _TIMELESS = {"srt", "vtt"}
 
 
-def audio_routes(can: Capabilities, names: ModelNames, hands: Hands) -> APIRouter:
+def audio_routes(can: Capabilities, names: ModelNames, staff: Staff) -> APIRouter:
     """Return the addresses of ears and mouth."""
     router = APIRouter()
-    _ears(router, can, names, hands)
-    _mouth(router, can, names, hands)
+    _ears(router, can, names, staff)
+    _mouth(router, can, names, staff)
     return router
 
 
-def _ears(router: APIRouter, can: Capabilities, names: ModelNames, hands: Hands) -> None:
+def _ears(router: APIRouter, can: Capabilities, names: ModelNames, staff: Staff) -> None:
     @router.post(
         "/v1/audio/transcriptions",
         responses={
@@ -70,15 +70,15 @@ def _ears(router: APIRouter, can: Capabilities, names: ModelNames, hands: Hands)
             raise RequestError(
                 f"this box cannot write down speech: {write}", 404, param="model", code="model_not_found"
             )
-        chunk = await hands.do(recording, await file.read(), can.resampler, "file")
-        text = await unless_gone(request.receive, hands.do(write, chunk))
+        chunk = await staff.ears.do(recording, await file.read(), can.resampler, "file")
+        text = await unless_gone(request.receive, staff.ears.do(write, chunk))
         if response_format == "text":
             return Response(text + "\n", media_type="text/plain")
         seconds = len(chunk.samples) / SAMPLE_RATE_HZ
         return Response(json_bytes(_told(text, seconds, response_format)), media_type="application/json")
 
 
-def _mouth(router: APIRouter, can: Capabilities, names: ModelNames, hands: Hands) -> None:
+def _mouth(router: APIRouter, can: Capabilities, names: ModelNames, staff: Staff) -> None:
     @router.post(
         "/v1/audio/speech",
         responses={
@@ -101,9 +101,9 @@ def _mouth(router: APIRouter, can: Capabilities, names: ModelNames, hands: Hands
         voice = VOICES.get(body.voice, body.voice)
         speech.check(body.input, voice)
         container = CONTAINERS[body.response_format or "mp3"]
-        spoken = _Spoken(speech.pieces(body.input, voice, body.speed or 1.0), Encoding(container, can.resampler), hands)
+        spoken = _Spoken(speech.pieces(body.input, voice, body.speed or 1.0), Encoding(container, can.resampler), staff)
         first = await spoken.first(request)
-        return StreamingResponse(spoken.all(first), media_type=container.media)
+        return Streaming(spoken.all(first), spoken.stop, container.media)
 
 
 def _told(text: str, seconds: float, form: str) -> dict[str, Any]:
@@ -115,37 +115,46 @@ def _told(text: str, seconds: float, form: str) -> dict[str, Any]:
 class _Spoken:
     """Speech on its way to a client."""
 
-    def __init__(self, pieces: Generator[Sound], encoding: Encoding, hands: Hands) -> None:
+    def __init__(self, pieces: Generator[Sound], encoding: Encoding, staff: Staff) -> None:
         self._pieces = pieces
         self._encoding = encoding
-        self._hands = hands
-        self._over = self._unwanted = False
+        self._staff = staff
+        self._speaking = self._over = self._unwanted = False
         self._turn = threading.Lock()
 
     async def first(self, request: Request) -> bytes:
         """Return the first bytes; raises what the synthesiser does, so that it has its status."""
         begun = False
+        await unless_gone(request.receive, self._staff.speeches.acquire())
+        self._speaking = True
         try:
             ready = await unless_gone(request.receive, self._next())
             begun = True
             return ready
         finally:
             if not begun:
-                self._stop()
+                self.stop()
 
     async def all(self, first: bytes) -> AsyncIterator[bytes]:
-        """Yield the bytes; whoever stops reading ends the speech."""
-        try:
-            while first:
-                yield first
-                first = await self._next()
-        finally:
-            self._stop()
+        """Yield the bytes."""
+        while first:
+            yield first
+            first = await self._next()
+
+    def stop(self) -> None:
+        """End the speech, which may be over."""
+        if self._speaking:
+            self._staff.speeches.release()
+        self._speaking, self._unwanted = False, True
+        # A step that is going on sees it at its end.
+        if self._turn.acquire(blocking=False):
+            self._pieces.close()
+            self._turn.release()
 
     async def _next(self) -> bytes:
         ready = b""
         while not ready and not self._over:
-            ready = await self._hands.do(self._step)
+            ready = await self._staff.mouth.do(self._step)
         return ready
 
     def _step(self) -> bytes:
@@ -158,10 +167,3 @@ class _Spoken:
                 return self._encoding.feed(piece)
             self._over = True
             return self._encoding.end()
-
-    def _stop(self) -> None:
-        self._unwanted = True
-        # A step that is going on sees it at its end.
-        if self._turn.acquire(blocking=False):
-            self._pieces.close()
-            self._turn.release()

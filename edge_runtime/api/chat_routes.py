@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
 
 from edge_runtime.api.bodies import ChatBody, PicturePart, RefusalPart, SoundPart, TextPart
 from edge_runtime.api.chat import Completion, Said, headers_of, question_of
@@ -18,6 +17,7 @@ from edge_runtime.api.pictures import decoded
 from edge_runtime.api.refusal import RequestError, error_body, json_bytes
 from edge_runtime.api.replies import ChatReply, documented
 from edge_runtime.api.sound_files import recording
+from edge_runtime.api.streaming import Streaming
 from edge_runtime.errors import EdgeError
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from edge_runtime.api.bodies import Message, Part
     from edge_runtime.api.capabilities import Capabilities
-    from edge_runtime.api.hands import Hands
     from edge_runtime.api.model_names import ModelNames
     from edge_runtime.api.picture_source import PictureSource
+    from edge_runtime.api.staff import Staff
     from edge_runtime.types import Answer, Question
 
 MOST_SOUNDS = 4
@@ -41,11 +41,11 @@ _CLIENT_PATIENCE = "x-stainless-read-timeout"
 
 
 def chat_routes(
-    can: Capabilities, names: ModelNames, pictures: PictureSource, hands: Hands, ending: Callable[[], bool]
+    can: Capabilities, names: ModelNames, pictures: PictureSource, staff: Staff, ending: Callable[[], bool]
 ) -> APIRouter:
     """Return the address on which questions are asked; those that are not answered yet are given up when `ending`."""
     router = APIRouter()
-    desk = _Desk(can, pictures, hands, ending)
+    desk = _Desk(can, pictures, staff, ending)
     described: dict[int | str, dict[str, Any]] = {
         200: {
             "model": ChatReply,
@@ -66,11 +66,11 @@ def chat_routes(
 class _Desk:
     """Takes questions and hands out answers."""
 
-    def __init__(self, can: Capabilities, pictures: PictureSource, hands: Hands, ending: Callable[[], bool]) -> None:
+    def __init__(self, can: Capabilities, pictures: PictureSource, staff: Staff, ending: Callable[[], bool]) -> None:
         self._can = can
         self._ending = ending
         self._pictures = pictures
-        self._hands = hands
+        self._staff = staff
 
     async def question(self, body: ChatBody, request: Request) -> Question:
         """Return what is asked, its sounds written down and its pictures decoded."""
@@ -82,7 +82,7 @@ class _Desk:
         said = [await self._said(message, f"messages[{at}]") for at, message in enumerate(body.messages)]
         question = question_of(body, said, _patience(request))
         if question.schema is not None:
-            await self._hands.do(self._can.check_schema, question.schema)
+            await self._staff.hands.do(self._can.check_schema, question.schema)
         return question
 
     async def whole(self, body: ChatBody, question: Question, request: Request) -> Response:
@@ -117,8 +117,8 @@ class _Desk:
         finally:
             if not begun:
                 _let_be(future, gone)
-        events = _events(Completion(body, _asked(question)), first, pieces, future, gone)
-        return StreamingResponse(events, headers=headers, media_type="text/event-stream")
+        events = _events(Completion(body, _asked(question)), first, pieces, future)
+        return Streaming(events, lambda: _let_be(future, gone), "text/event-stream", headers)
 
     async def _said(self, message: Message, where: str) -> Said:
         words, pictures = [], []
@@ -140,7 +140,7 @@ class _Desk:
         def write() -> str:
             return transcribe(recording(decoded(part.input_audio.data, param), self._can.resampler, param))
 
-        return await self._hands.do(write)
+        return await self._staff.ears.do(write)
 
 
 def _parts(message: Message) -> list[Part]:
@@ -174,7 +174,6 @@ async def _events(
     first: str | None,
     pieces: asyncio.Queue[str | None],
     future: asyncio.Future[Answer],
-    gone: threading.Event,
 ) -> AsyncIterator[bytes]:
     try:
         yield _event(completion.first())
@@ -192,8 +191,6 @@ async def _events(
         yield b"data: [DONE]\n\n"
     except EdgeError as error:
         yield _event(error_body(str(error), 503))
-    finally:
-        _let_be(future, gone)
 
 
 def _event(body: object) -> bytes:

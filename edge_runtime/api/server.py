@@ -21,12 +21,12 @@ from edge_runtime.api.chat_routes import chat_routes
 from edge_runtime.api.connections import connection_type
 from edge_runtime.api.embedding_routes import embedding_routes
 from edge_runtime.api.going import ClientGoneError
-from edge_runtime.api.hands import Hands
 from edge_runtime.api.limits import HttpLimits
 from edge_runtime.api.model_names import ModelNames
 from edge_runtime.api.picture_source import PictureSource
 from edge_runtime.api.refusal import RequestError, error_body, json_bytes
 from edge_runtime.api.remote_pictures import RemotePictures
+from edge_runtime.api.staff import Staff
 from edge_runtime.api.wrong_bodies import explained
 from edge_runtime.errors import BusyError, EdgeError, InputError, SourceError
 
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _TICK_S = 0.1
-_THREADS = 2
 _BACKLOG = 128
 _WHY = {404: "there is no such address here", 405: "this address does not know the method"}
 
@@ -121,9 +120,9 @@ class ApiServer:
             self.open()
         assert self._socket is not None  # noqa: S101 - opened above
         listener, self._socket = self._socket, None
-        limits, hands = self._entrance.limits, Hands("api-hands", _THREADS)
+        limits, staff = self._entrance.limits, Staff()
         app = Admission(
-            self.app(hands, stopping.is_set),
+            self.app(staff, stopping.is_set),
             self._entrance.token,
             (*self._entrance.names, self._entrance.host),
             limits,
@@ -144,20 +143,20 @@ class ApiServer:
             self.listening.clear()
             server.should_exit = True
             await serving
-            await hands.rest(limits.stop_s)
+            await staff.rest(limits.stop_s)
 
-    def app(self, hands: Hands, ending: Callable[[], bool]) -> FastAPI:
+    def app(self, staff: Staff, ending: Callable[[], bool]) -> FastAPI:
         """Return the application behind admission."""
         names = ModelNames(self._can.bundle)
         remote = RemotePictures(self._entrance.remote_pictures, self._entrance.limits.body_bytes)
-        pictures = PictureSource(remote, hands)
+        pictures = PictureSource(remote, staff.hands)
         # The interactive pages load their programs from the internet.
         app = FastAPI(
             title="edge-runtime", version=self._can.version, docs_url=None, redoc_url=None, redirect_slashes=False
         )
-        app.include_router(chat_routes(self._can, names, pictures, hands, ending))
-        app.include_router(embedding_routes(self._can, names, pictures, hands))
-        app.include_router(audio_routes(self._can, names, hands))
+        app.include_router(chat_routes(self._can, names, pictures, staff, ending))
+        app.include_router(embedding_routes(self._can, names, pictures, staff.hands))
+        app.include_router(audio_routes(self._can, names, staff))
         app.include_router(box_routes(self._can, names))
         _explain_errors(app)
         _describe(app, names)

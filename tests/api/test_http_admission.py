@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import re
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import openai
 import pytest
+import soundfile
 from http_box import TOKEN, Mind, Voice, open_api, simple, until
 from hypothesis import given
 from hypothesis import strategies as st
@@ -419,6 +424,39 @@ def test_slow_answers_do_not_hold_up_others() -> None:
                     model="edge", messages=[{"role": "user", "content": "quick"}], timeout=20
                 )
         release.set()
+
+
+def test_speech_that_is_written_down_slowly_does_not_hold_up_what_is_quick() -> None:
+    release, working = threading.Event(), threading.Event()
+
+    def slow(_: object) -> str:
+        working.set()
+        release.wait(30)
+        return "at last"
+
+    with (
+        open_api(simple(transcribe=slow)) as api,
+        api.client(timeout=20) as client,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        sound = io.BytesIO()
+        soundfile.write(sound, np.zeros(1600, np.float32), 16_000, format="WAV")
+        heard = [
+            pool.submit(client.audio.transcriptions.create, model="whisper-1", file=("a.wav", sound.getvalue()))
+            for _ in range(4)
+        ]
+        assert working.wait(20)
+        client.embeddings.create(model="edge", input="hello")
+        client.audio.speech.create(model="tts-1", voice="alloy", input="hello").read()
+        release.set()
+        assert [one.result(30).text for one in heard] == ["at last"] * 4
+
+
+def test_many_speeches_wait_for_each_other_and_all_are_spoken() -> None:
+    with open_api() as api, api.client() as client, ThreadPoolExecutor(12) as pool:
+        say = partial(client.audio.speech.create, model="tts-1", voice="alloy", input="one two", response_format="pcm")
+        sizes = {len(one.result(60).read()) for one in [pool.submit(say) for _ in range(12)]}
+    assert len(sizes) == 1
 
 
 @pytest.mark.parametrize(
