@@ -37,7 +37,7 @@ def table_of(path: str) -> tuple[GateTable, str]:
         InputError: the file cannot be read, or a line is not as it should be.
     """
     try:
-        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        content = sys.stdin.read().encode() if path == "-" else Path(path).read_bytes()
         text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(

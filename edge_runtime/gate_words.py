@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from edge_runtime.decision.drift import ALARM
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -89,5 +91,6 @@ def status_words(record: Mapping[str, Any]) -> str:
         what = "answers are no longer like those it was fitted to, so nothing is kept on its strength"
         lines += [f"  DRIFT since {since}: {what}; run `edge-runtime gate fit` on new rows"]
     else:
-        lines += [f"  no drift in {drift['seen']} answers (bet {drift['capital']:.2g}; the alarm goes off at 100)"]
+        bet = f"a bet on drift has made {drift['capital']:.2g} of 1; {ALARM:.0f} raise the alarm"
+        lines += [f"  no drift in {drift['seen']} answers ({bet})"]
     return "\n".join(lines)

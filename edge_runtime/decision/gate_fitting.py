@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 LEAST_ROWS = 20
 """Rows from which a skill gets a judge of its own."""
-_TRIED_ON = 500
+_TRIED_ON = 400
 _MOST_NEEDED = 5_000
 _RIDGES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 _WITHOUT_SCORE = tuple(
-    Shape(gamma, ridge, looks) for gamma, looks, ridge in product((0.5, 1.0, 2.0, 4.0), (0.0, 0.1, 0.5), _RIDGES)
+    Shape(gamma, ridge, looks) for gamma, looks, ridge in product((0.5, 1.0, 2.0, 4.0), (0.0, 0.2), _RIDGES)
 )
 _WITH_SCORE = tuple(
     Shape(gamma, ridge, looks, score)

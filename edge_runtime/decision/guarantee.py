@@ -50,11 +50,11 @@ def allowance(rows: int, alpha: float, delta: float, horizon: int) -> int:
     if rows < 1:
         return -1
     # The share that k of m allow is a sawtooth in m, so what holds for the horizon need not for one question more.
-    sizes = {horizon + more for more in range(math.ceil(2 / alpha) + 1)} if horizon < 20_000 else {horizon}
+    sizes = range(horizon, horizon + math.ceil(2 / alpha) + 1)
     tightest: dict[int, int] = {}
-    for size in sorted(sizes):
+    for size in sizes:
         allowed = math.floor(alpha * size + 1e-9)
-        tightest[allowed] = max(tightest.get(allowed, 0), size)
+        tightest[allowed] = size
     return min(_most(rows, size, allowed, delta) for allowed, size in tightest.items())
 
 
