@@ -25,6 +25,8 @@ ENOUGH = 30
 RECENT_S = 120.0
 """Looks so new are part of the present, not of what is usual."""
 NEIGHBOURS = 5
+FORGET = 4_000
+"""Looks of an hour of the day after which what was long ago counts half."""
 SEEN = 0.5
 DAY_S, HOUR_S = 86_400.0, 3_600.0
 
@@ -57,6 +59,7 @@ class _Memory:
     vectors: deque[NDArray[np.float16] | None] = field(default_factory=deque)
     labels: deque[frozenset[str]] = field(default_factory=deque)
     hours: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    fresh: deque[tuple[float, frozenset[str]]] = field(default_factory=deque)
     every_s: float = EVERY_S
     since: float | None = None
 
@@ -72,14 +75,13 @@ class Usual:
         """Remember a look, if the last one remembered is old enough."""
         with self._lock:
             memory = self._memories.setdefault(seen.source, _Memory())
+            _count(memory, seen)
             if memory.at and seen.at - memory.at[-1] < memory.every_s:
                 return
             memory.since = seen.at if memory.since is None else memory.since
             memory.at.append(seen.at)
             memory.vectors.append(None if seen.embedding is None else seen.embedding.astype(np.float16))
             memory.labels.append(_labels(seen))
-            hour = memory.hours[_hour(seen.at)]
-            hour.update([*memory.labels[-1], ""])
             if len(memory.at) > KEPT:
                 _thin(memory)
 
@@ -91,9 +93,6 @@ class Usual:
             vectors = [memory.vectors[index] for index in old]
             known = [memory.labels[index] for index in old]
             here = Counter(memory.hours[_hour(seen.at)])
-            for at, labels in zip(memory.at, memory.labels, strict=True):
-                if seen.at - at < RECENT_S and _hour(at) == _hour(seen.at):
-                    here.subtract([*labels, ""])
             since = memory.since if memory.since is not None else seen.at
         same_hour = here[""] >= ENOUGH and seen.at - since > DAY_S
         total = here[""] if same_hour else len(known)
@@ -111,6 +110,19 @@ def _labels(seen: Observation) -> frozenset[str]:
 
 def _hour(at: float) -> int:
     return int(at % DAY_S // HOUR_S)
+
+
+def _count(memory: _Memory, seen: Observation) -> None:
+    """Count the labels of the hour, once they are no longer part of the present."""
+    if not memory.fresh or seen.at - memory.fresh[-1][0] >= EVERY_S:
+        memory.fresh.append((seen.at, _labels(seen)))
+    while memory.fresh and seen.at - memory.fresh[0][0] >= RECENT_S:
+        at, labels = memory.fresh.popleft()
+        hour = memory.hours[_hour(at)]
+        hour.update([*labels, ""])
+        if hour[""] >= FORGET:
+            for label in list(hour):
+                hour[label] //= 2
 
 
 def _thin(memory: _Memory) -> None:

@@ -33,6 +33,7 @@ PROTOTYPES = (
     ("green", 48, -24, 6), ("green", 45, -14, 26),
     ("blue", 34, 8, -42), ("blue", 48, 0, -34), ("blue", 60, -8, -28), ("blue", 24, 12, -34), ("blue", 72, -10, -22),
     ("blue", 38, 0, -22), ("blue", 55, -22, -20),
+    ("blue", 36, 20, -56), ("blue", 32, 60, -92),
     ("purple", 34, 34, -36), ("purple", 48, 32, -30), ("purple", 26, 22, -20), ("purple", 62, 24, -26),
     ("brown", 26, 10, 14), ("brown", 36, 14, 22), ("brown", 46, 14, 28), ("brown", 56, 14, 32), ("brown", 64, 12, 36),
     ("beige", 76, 4, 18), ("beige", 84, 2, 14), ("beige", 68, 5, 19),
@@ -54,6 +55,8 @@ PRIORS: Mapping[str, Mapping[str, float]] = {
 }
 """What is known before looking; fur in the shade looks grey or bluish, on grass greenish."""
 _KERNEL = 9.0
+_DIM, _TINTED = 0.35, 1.35
+"""Darker or more coloured than this, the whitest pixels are no white thing, and tell nothing of the light."""
 _RIM = 0.25
 _AROUND = 1.0
 _FEW = 50
@@ -137,11 +140,12 @@ def _thinned(image: Image) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArr
 
 
 def _corrected(rgb: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return pixels with the whole picture's brightest brought half way to neutral white (a cautious white patch)."""
-    top = np.percentile(whole[::4, ::4].reshape(-1, 3), 98, axis=0)
-    if top.min() < 0.35 or top.max() / top.min() > 1.6:
+    """Return pixels with the picture's whitest ones brought half way to white, where they are nearly neutral."""
+    every = whole[::4, ::4].reshape(-1, 3)
+    whitest = every[every.min(1) >= np.percentile(every.min(1), 98)].mean(0)
+    if whitest.min() < _DIM or whitest.max() > _TINTED * whitest.min():
         return rgb
-    scaled: NDArray[np.float64] = np.clip(rgb * (1.0 / top) ** 0.5, 0.0, 1.0)
+    scaled: NDArray[np.float64] = np.clip(rgb * (1.0 / whitest) ** 0.5, 0.0, 1.0)
     return scaled
 
 
