@@ -81,13 +81,15 @@ class Admission:
         self._check_host(headers.get("host", ""))
         if scope["path"] == OPEN:
             return
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        known = kind.lower() == "bearer" and hmac.compare_digest(token.strip().encode("latin-1"), self._token)
         client = scope["client"][0] if scope.get("client") else ""
-        wait_s = self._buckets.take(client)
+        # Strangers have a bucket of their own: at the same address, they do not use up the owner's.
+        wait_s = self._buckets.take(client if known else f"{client} stranger")
         if wait_s:
             why = f"more than {self._limits.requests_per_minute} requests a minute; wait {wait_s} s"
             raise RequestError(why, 429, code="rate_limit_exceeded", retry_after_s=wait_s)
-        kind, _, token = headers.get("authorization", "").partition(" ")
-        if kind.lower() != "bearer" or not hmac.compare_digest(token.strip().encode("latin-1"), self._token):
+        if not known:
             what = "is not the one of this box" if token else "is missing; send it as Authorization: Bearer TOKEN"
             raise RequestError(f"the token {what}", 401, code="invalid_api_key")
 

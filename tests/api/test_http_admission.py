@@ -155,6 +155,14 @@ def test_requests_beyond_the_rate_wait_as_long_as_they_are_told(api: Api) -> Non
         client.models.list()
 
 
+def test_strangers_are_slowed_down_and_do_not_use_up_what_the_owner_has() -> None:
+    with open_api(limits=HttpLimits(requests_per_minute=3)) as api:
+        statuses = [exchange(api, head("GET /v1/models", CLOSE, "Authorization: Bearer guess"))[0] for _ in range(5)]
+        assert statuses == [401, 401, 401, 429, 429]
+        with api.client() as client:
+            client.models.list()
+
+
 @given(st.lists(st.tuples(st.floats(0, 30), st.sampled_from("abc")), max_size=80), st.integers(1, 20))
 def test_a_bucket_never_gives_more_than_its_size_and_what_flowed_in(steps: list[tuple[float, str]], rate: int) -> None:
     now, given_out = 0.0, dict.fromkeys("abc", 0)
