@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -67,8 +66,41 @@ class Copying:
         self._past = {name: found[name.replace("past", "present", 1)] for name in self._past}
 
 
-def measured(name: str, folder: Path, *, tokens: int, runs: int, threads: int) -> dict[str, Any]:
-    """Return the figures of one bundle."""
+class Original:
+    """The same model by transformers and torch, told one token at a time as `generate` does it.
+
+    Args:
+        source: its folder.
+        threads: of torch.
+    """
+
+    def __init__(self, source: Path, threads: int) -> None:
+        import torch  # noqa: PLC0415 - needs the extra
+        import transformers  # noqa: PLC0415
+
+        torch.set_num_threads(threads)
+        self._torch, self._caches = torch, transformers.DynamicCache
+        self._model: Any = transformers.AutoModelForCausalLM.from_pretrained(source).eval()
+
+    def read(self, tokens: list[int]) -> None:
+        """Be told a prompt."""
+        self._past = self._caches()
+        self._told(tokens)
+
+    def follow(self, token: int) -> None:
+        """Be told one token more."""
+        self._told([token])
+
+    def _told(self, tokens: list[int]) -> None:
+        ids = self._torch.tensor([tokens])
+        with self._torch.inference_mode():
+            self._model(input_ids=ids, past_key_values=self._past, use_cache=True, logits_to_keep=1)
+
+
+def measured(
+    name: str, folder: Path, original: Original | None, *, tokens: int, runs: int, threads: int
+) -> dict[str, Any]:
+    """Return the figures of one bundle, and of the original if it is there."""
     manifest = Manifest.load(folder)
     part = manifest.part(GeneratorPart)
     started = time.perf_counter()
@@ -76,17 +108,21 @@ def measured(name: str, folder: Path, *, tokens: int, runs: int, threads: int) -
     load_s = time.perf_counter() - started
     room = min(ROOM, part.context)
     words = np.random.default_rng(0).integers(0, part.vocabulary, room).tolist()
-    best = dict.fromkeys(("prompt", "in_place", "copied", "late"), float("inf"))
+    best = dict.fromkeys(("prompt", "in_place", "copied", "late", "transformers", "their_prompt"), float("inf"))
     copying = Copying(session, part, room)
     late = Memory(session, part, room)
     late.read(words[: room - (runs + 1) * tokens])
     for _ in range(runs + 1):
         memory = Memory(session, part, room)
         best["prompt"] = min(best["prompt"], _timed(lambda memory=memory: memory.read(words[:PROMPT])) / PROMPT)
+        if original is not None:
+            best["their_prompt"] = min(best["their_prompt"], _timed(lambda: original.read(words[:PROMPT])) / PROMPT)
         for place in range(tokens):
             word = words[PROMPT + place]
             best["in_place"] = min(best["in_place"], _timed(lambda memory=memory, word=word: memory.follow(word)))
             best["late"] = min(best["late"], _timed(lambda word=word: late.follow(word)))
+            if original is not None:
+                best["transformers"] = min(best["transformers"], _timed(lambda word=word: original.follow(word)))
             if place < tokens // 4:
                 took = _timed(lambda word=word, place=place: copying.follow(word, PROMPT + place))
                 best["copied"] = min(best["copied"], took)
@@ -101,6 +137,15 @@ def measured(name: str, folder: Path, *, tokens: int, runs: int, threads: int) -
         f"ms_per_token_behind_{room - tokens}": round(best["late"] * 1e3, 2),
         "times_as_long_if_copied": round(best["copied"] / best["in_place"], 2),
         "threads": threads,
+        **({} if original is None else _compared(best)),
+    }
+
+
+def _compared(best: dict[str, float]) -> dict[str, float]:
+    return {
+        "ms_per_token_transformers": round(best["transformers"] * 1e3, 2),
+        "times_as_fast": round(best["transformers"] / best["in_place"], 2),
+        "times_as_fast_reading": round(best["their_prompt"] / best["prompt"], 2),
     }
 
 
@@ -125,30 +170,12 @@ def print_memory(folder: Path, threads: int) -> None:
     path = manifest.path(part.decoder)
     memory = Memory(OnnxSession(path, threads=threads), part, min(ROOM, part.context))
     memory.read(list(range(PROMPT)))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    # What getrusage says is inherited from whoever started this program.
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    peak = int(status.split("VmHWM:")[1].split()[0]) * 1024 - before
     after = psutil.Process().memory_info().rss - before
     share = round(peak / path.stat().st_size, 2)
     print(json.dumps({"memory_mb": round(after / 1e6), "most_memory_mb": round(peak / 1e6), "most_by_file": share}))
-
-
-def against_transformers(source: Path, rows: list[dict[str, Any]], *, tokens: int, runs: int, threads: int) -> None:
-    """Add to each row how many times as long transformers takes for a token, with as many threads."""
-    import torch  # noqa: PLC0415 - needs the extra
-    import transformers  # noqa: PLC0415
-
-    torch.set_num_threads(threads)
-    model: Any = transformers.AutoModelForCausalLM.from_pretrained(source).eval()
-    prompt = torch.randint(0, SHAPE["vocab_size"], (1, PROMPT))
-
-    def writes(count: int) -> float:
-        how = {"max_new_tokens": count, "min_new_tokens": count, "do_sample": False, "attention_mask": prompt > -1}
-        return min(_timed(lambda: model.generate(prompt, **how)) for _ in range(runs))
-
-    # The prompt and the first token are in both.
-    per_token = (writes(1 + tokens) - writes(1)) / tokens
-    for row in rows:
-        row["ms_per_token_transformers"] = round(per_token * 1e3, 2)
-        row["times_as_fast"] = round(per_token * 1e3 / row["ms_per_token"], 2)
 
 
 def made(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -196,9 +223,10 @@ def main() -> None:
     how = {"tokens": given.tokens, "runs": given.runs, "threads": given.threads}
     with tempfile.TemporaryDirectory() as scratch:
         bundles = [(folder.name, folder) for folder in given.bundle] or made(Path(scratch))
-        rows = [measured(name, folder, **how) for name, folder in bundles]
-        if not given.bundle:
-            against_transformers(Path(scratch) / "source", rows, **how)
+        rows = []
+        for name, folder in bundles:
+            original = None if given.bundle else Original(Path(scratch) / "source", given.threads)
+            rows.append(measured(name, folder, original, **how))
     for key in rows[0]:
         print(f"{key:<28}" + "".join(f"{row.get(key, '-')!s:>22}" for row in rows))
     print(json.dumps(rows))
