@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import re
 import time
 from collections import Counter, deque
 from contextlib import suppress
@@ -41,6 +42,7 @@ UNWRITTEN_KEPT = 3
 """Speech that is still to be written down waits behind so many questions at most, so that a slow dictation forgets some
 of what was said instead of making the ears wait."""
 
+TIMER_INTENT = re.compile(r"Hass\w*Timer\w*")
 PATIENCE_S = 60.0
 TICK_S = 0.5
 
@@ -236,12 +238,22 @@ class House:
                 self.counts["heard_while_speaking"] += 1
             elif isinstance(item, Event):
                 self.publish(item)
-                if self.mouth:
+                command = about_timers(item)
+                if command:
+                    self.questions.put(command)
+                elif self.mouth:
                     self.mouth.confirm(item)
             elif paced and unwritten(item) and self.questions.waiting >= UNWRITTEN_KEPT:
                 self.counts["dictations_dropped"] += 1
             else:
                 self.questions.put(item)
+
+
+def about_timers(event: Event) -> Question | None:
+    """Return a spoken command about timers as a question: the box keeps them itself. None for all else."""
+    if event.kind != "intent" or not TIMER_INTENT.fullmatch(str(event.data.get("intent"))):
+        return None
+    return Question(str(event.data.get("transcript", "")), event.source, event.at)
 
 
 def _state(status: PictureStatus | SoundStatus) -> str:

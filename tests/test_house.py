@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from remembering import Memory
 
-from edge_runtime.house import House
+from edge_runtime.house import House, about_timers
 from edge_runtime.metrics import Metrics
 from edge_runtime.runtime import ExitStatus, Runtime
 from edge_runtime.sinks.fanout import FanOut
@@ -100,3 +100,34 @@ def test_a_question_from_outside_gets_its_own_answer(memory: Memory) -> None:
     running.join(10)
     assert not running.is_alive()
     assert [event.data["question"] for event in memory.events] == ["the weather"]
+
+
+@pytest.mark.parametrize(
+    ("event", "asked"),
+    [
+        pytest.param(
+            Event("intent", "kitchen", 3.0, {"intent": "HassStartTimer", "transcript": "set a timer for five minutes"}),
+            "set a timer for five minutes",
+            id="a timer is this box's own business",
+        ),
+        pytest.param(
+            Event("intent", "kitchen", 3.0, {"intent": "HassTurnOn", "transcript": "turn on the lamp"}),
+            None,
+            id="the home's devices are not",
+        ),
+        pytest.param(Event("wake", "kitchen", 3.0, {"word": "hey pixel"}), None, id="no command"),
+    ],
+)
+def test_spoken_commands_about_timers_are_carried_out_here(event: Event, asked: str | None, memory: Memory) -> None:
+    question = about_timers(event)
+    assert (question.text if question else None) == asked
+
+    class Once(Parrot):
+        def step(self, chunk: AudioChunk) -> list[Event | Question]:
+            return [event] if chunk.at == 0 else []
+
+    house = make(memory, Slow())
+    house.add_microphone(Sound("kitchen", 5), Once(), paced=False)  # type: ignore[arg-type]  # a double
+    assert Runtime(house.stages(), once=True, close=lambda: None).run() is ExitStatus.OK
+    assert event in memory.events, "who listens is told in any case"
+    assert [e.data["question"] for e in memory.events if e.kind == "answered"] == ([asked] if asked else [])

@@ -58,7 +58,9 @@ _LEFT_FORMS = _forms(
     r"(?: (?:is done|ends|have|has|rings|goes off|is up|left|remaining|to go|still))*",
     r"how much longer",
     rf"when (?:does|will|is) {_WHICH} (?:end|ring|go off|finish|be done|done|up|over|set for)",
-    rf"(?:check|what about|how is) {_WHICH}",
+    rf"(?:check|what about|how is|(?:what is )?(?:the )?status of) {_WHICH}",
+    rf"(?:the )?time (?:is )?left on {_WHICH}",
+    r"(?P<what>timers?) status",
 )
 _LIST_FORMS = _forms(
     rf"(?:what|which) (?P<what>timers|alarms|reminders){_ON}",
@@ -69,7 +71,8 @@ _LIST_FORMS = _forms(
 _STOP = r"(?:cancel|stop|delete|remove|clear|end|turn off|switch off|kill|forget|dismiss)"
 _CANCEL_ALL_FORMS = _forms(rf"{_STOP} {_ALL}", rf"{_STOP} (?:the |my )?(?P<every>(?P<what>timers|alarms|reminders))")
 _CANCEL_FORMS = _forms(rf"{_STOP} {_WHICH}")
-_CHANGE = r"(?P<how>add|extend|lengthen|increase|give|put|take|remove|subtract|shorten|reduce)"
+_PAUSE_FORMS = _forms(rf"(?:pause|resume|continue|unpause|hold) {_WHICH}")
+_CHANGE = r"(?P<how>add|extend|lengthen|increase|give|put|take|remove|subtract|shorten|reduce|decrease)"
 _MORE_FORMS = _forms(
     rf"{_CHANGE} {_WHICH} by @",
     rf"{_CHANGE} (?:another |an extra |an additional )?@(?: more)? (?:to|on|onto|from|off) {_WHICH}",
@@ -85,7 +88,7 @@ _REPEATED = re.compile(
     r"year|monday|tuesday|wednesday|thursday|friday|saturday|sunday|[0-9]+ \w+)|"
     r"daily|weekly|hourly|on weekdays|on weekends)\b"
 )
-_LESS = {"take", "remove", "subtract", "shorten", "reduce"}
+_LESS = {"take", "remove", "subtract", "shorten", "reduce", "decrease"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ class Wish:
         every: all of them are meant; of one to be set, that it is to happen again and again.
     """
 
-    verb: Literal["set", "left", "list", "cancel", "more"]
+    verb: Literal["set", "left", "list", "cancel", "more", "pause"]
     kind: Kind = "timer"
     kinds: str = ""
     name: str = ""
@@ -144,6 +147,8 @@ def _asked(said: str) -> Wish | None:
         return Wish("list", kinds=_kind(found))
     if found := _first(_LEFT_FORMS, said):
         return Wish("left", kinds=_kind(found), name=found.get("name", ""))
+    if (found := _first(_PAUSE_FORMS, said)) and found["what"]:
+        return Wish("pause", kinds=_kind(found))
     return None
 
 

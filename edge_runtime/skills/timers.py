@@ -146,6 +146,8 @@ class Timers:
         return moment_said(wall.fromtimestamp(timer.due_wall, wall.tzinfo), wall)
 
     def _about(self, wish: Wish, question: Question) -> Reply:
+        if wish.verb == "pause":
+            return Reply("I cannot pause a timer; I can add time to it, or cancel it.", 1.0)
         found = self._meant(wish)
         if not found:
             kinds = {"timer": "timer", "alarm": "alarm", "reminder": "reminder", "": "timer"}[wish.kinds]

@@ -83,6 +83,9 @@ def test_what_is_set_for_a_span(text: str, kind: str, name: str, message: str, s
         ("set a timer for 900 weeks", "A timer must be longer than nothing and at most a year."),
         ("cancel the pasta timer", "There is no pasta timer."),
         ("how long is left?", "There is no timer set."),
+        ("timer status", "There is no timer set."),
+        ("decrease my timer by 5 minutes", "There is no timer set."),
+        ("pause the timer", "I cannot pause a timer; I can add time to it, or cancel it."),
     ],
 )
 def test_what_the_box_says(tmp_path: Path, text: str, reply: str) -> None:
