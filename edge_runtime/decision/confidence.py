@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from edge_runtime.types import Event, Vector
 
 EDGE = 1e-6
+MIND = "mind"
+"""Name of the bigger local model, whose score says little of whether it is right."""
 EXACT = 1.0
 """Raw score of a skill that computes its answer, such as the clock."""
 
@@ -118,6 +120,9 @@ class ConfidenceGate:
         if judge.head is not None and vector is None:
             return Judgement(0.0, local=False)
         confidence = judge.confidence(score, vector, text)
+        if judge.scale is None and skill not in {*self.learned.judges, MIND}:
+            # Rows without scores say how often such questions go well, and this skill knows about this one.
+            confidence = min(confidence, self._calibrations.get(skill, IDENTITY).apply(score))
         if self.drift is not None:
             self.drift.update(confidence)
             if self.drift.alarmed:

@@ -64,7 +64,8 @@ class Watch:
 
 
 def learned(*skills: str, scored: bool = True, threshold: float = 0.7) -> LearnedGate:
-    judge = Judge(Calibration(0.5, 0.0), ScoreScale() if scored else None, None)
+    by_score = Judge(Calibration(0.5, 0.0), ScoreScale(), None)
+    judge = by_score if scored else Judge(Calibration(0.0, 3.0), None, None)
     return LearnedGate(dict.fromkeys(skills, judge), threshold)
 
 
@@ -77,6 +78,10 @@ def learned(*skills: str, scored: bool = True, threshold: float = 0.7) -> Learne
         pytest.param(learned("mind"), "clock", 0.9, 1.0, 0.9, False, id="another skill keeps the cautious threshold"),
         pytest.param(learned("*"), "counting", 0.9, 1.0, 0.75, True, id="rows without a skill are for all skills"),
         pytest.param(learned("*", scored=False), "clock", 1.0, 1.0, 1.0, True, id="but not for one that is certain"),
+        pytest.param(
+            learned("*", scored=False), "counting", 0.3, 1.0, 0.3, False, id="nor does it hide a skill's doubt"
+        ),
+        pytest.param(learned("*", scored=False), "mind", 0.3, 1.0, 0.953, True, id="a big model's doubt says little"),
         pytest.param(learned("mind", threshold=2.0), "mind", 1.0, 1.0, 1.0, False, id="no threshold was safe"),
     ],
 )
