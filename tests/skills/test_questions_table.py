@@ -27,6 +27,7 @@ TABLES = {
 }
 ROWS = [row for rows in TABLES.values() for row in rows]
 SURE = 0.8
+VERY_SURE = 0.95
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,14 @@ def test_questions_for_nobody_are_seldom_claimed(box: Router, table: str) -> Non
     nobodys = [row["text"] for row in TABLES[table] if row["skill"] is None]
     claimed = [(text, routed.skill.name) for text in nobodys if (routed := box(text)) and routed.confidence >= SURE]
     assert len(claimed) / len(nobodys) <= 0.06, claimed
+
+
+def test_who_is_said_to_be_meant_for_sure_is_meant(box: Router) -> None:
+    there = {skill.name for skill in box.skills}
+    ours = [(text, names) for text, names in new(box, ROWS) if names == [""] or there & set(names)]
+    sure = [(names, routed) for text, names in ours if (routed := box(text)) and routed.confidence >= VERY_SURE]
+    assert len(sure) > 200
+    assert sum(routed.skill.name in names for names, routed in sure) / len(sure) >= 0.97
 
 
 @pytest.mark.parametrize(
