@@ -14,7 +14,7 @@ import openai
 import pytest
 import soundfile
 from http_box import TOKEN, data_url, open_box, until, written
-from openai_server import Reply, completion, serving
+from openai_server import Reply, completion, serving, streamed
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
@@ -315,6 +315,33 @@ def test_what_the_box_does_not_know_the_cloud_is_asked_and_local_never(clouded: 
     assert kept.model_extra
     assert kept.model_extra["edge"]["origin"] == "abstained"
     assert len(cloud.requests) == before + 1
+
+
+def events(*pieces: str, whole: bool) -> Reply:
+    """Return the cloud's own stream, which breaks off where it is not `whole`."""
+    body = streamed(pieces, {"prompt_tokens": 40, "completion_tokens": 10, "total_tokens": 50}, done=whole)
+    # A length that is not reached: the connection breaks in the middle.
+    sent = {"Content-Type": "text/event-stream", "Content-Length": str(len(body) + (0 if whole else 1000))}
+    return Reply(body=body, headers={**sent, "Connection": "close"})
+
+
+def test_the_clouds_stream_is_passed_on_piece_by_piece(clouded: Api, cloud: Endpoint) -> None:
+    cloud.script = [events("The sea ", "is ", "wide.", whole=True)]
+    with clouded.client() as client:
+        chunks = list(client.chat.completions.create(model="edge", messages=asked(FREE), stream=True))
+    pieces = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices[0].delta.content]
+    assert "".join(pieces) == "The sea is wide."
+    assert len(pieces) > 1
+    assert chunks[-1].model_extra
+    assert chunks[-1].model_extra["edge"]["origin"] == "cloud"
+
+
+def test_a_stream_that_breaks_in_the_cloud_ends_with_an_error(clouded: Api, cloud: Endpoint) -> None:
+    cloud.script = [events("The sea ", "is ", whole=False)]
+    with clouded.client() as client:
+        stream = client.chat.completions.create(model="edge", messages=asked(FREE), stream=True)
+        with pytest.raises(openai.APIError, match="broke off"):
+            list(stream)
 
 
 class Dimensions(BaseModel):
