@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,10 +28,27 @@ NOW = 10_000.0
 GRASS = (70, 130, 50)
 RNG = np.random.default_rng(4)
 PAINTS = {
-    "red": (190, 30, 35), "orange": (240, 130, 30), "yellow": (240, 205, 40), "green": (40, 120, 50), "blue": (40, 80, 180),
-    "purple": (110, 50, 140), "pink": (245, 150, 180), "brown": (110, 70, 40), "black": (18, 18, 20), "white": (245, 245, 243),
-    "grey": (128, 128, 130), "beige": (222, 203, 170),
-}  # fmt: skip
+    "red": (190, 30, 35),
+    "orange": (240, 130, 30),
+    "yellow": (240, 205, 40),
+    "green": (40, 120, 50),
+    "blue": (40, 80, 180),
+    "purple": (110, 50, 140),
+    "pink": (245, 150, 180),
+    "brown": (110, 70, 40),
+    "black": (18, 18, 20),
+    "white": (245, 245, 243),
+    "grey": (128, 128, 130),
+    "beige": (222, 203, 170),
+}
+KINDS = {
+    "dog": "dog",
+    "poodle": "dog",
+    "beagle": "dog",
+    "cat": "cat",
+    "fork": "kitchen thing",
+    "spoon": "kitchen thing",
+}
 
 
 def painted(
@@ -76,16 +93,22 @@ def test_colour_words_in_another_light(word: str, light: float) -> None:
     [
         pytest.param("what colour is the car?", "red", "car", {"label": "car"}, "The car is red.", id="a car"),
         pytest.param("what color is the dog", "brown", "dog", {}, "The dog is brown.", id="on grass, not green"),
-        pytest.param("what colour is it, the sedan car", "white", "car", {}, "The car is white.", id="spotted in the text"),
+        pytest.param(
+            "what colour is it, the sedan car", "white", "car", {}, "The car is white.", id="spotted in the text"
+        ),
         pytest.param(
             "what colour is her jacket?", "blue", "person", {}, "The jacket looks blue.", id="what a person wears"
         ),
         pytest.param(
-            "what colour is the cat?", "red", "car", {"label": "cat"},
-            "I do not see a cat, so I cannot tell its colour.", id="not there",
+            "what colour is the cat?",
+            "red",
+            "car",
+            {"label": "cat"},
+            "I do not see a cat, so I cannot tell its colour.",
+            id="not there",
         ),
     ],
-)  # fmt: skip
+)
 def test_colours(text: str, colour: str, label: str, slots: dict[str, str], answer: str) -> None:
     box = (0.3, 0.3, 0.7, 0.8)
     scene = scene_of(painted(PAINTS[colour], GRASS, box), Detection(label, 0.95, box))
@@ -117,14 +140,7 @@ def test_two_things_have_their_own_colours() -> None:
 @dataclass
 class Names:
     chances: Mapping[str, float]
-    kinds = {
-        "dog": "dog",
-        "poodle": "dog",
-        "beagle": "dog",
-        "cat": "cat",
-        "fork": "kitchen thing",
-        "spoon": "kitchen thing",
-    }
+    kinds: Mapping[str, str] = field(default_factory=lambda: KINDS)
     shown: tuple[int, ...] = ()
 
     def __call__(self, image: Image) -> Mapping[str, float]:
@@ -137,26 +153,42 @@ class Names:
     [
         pytest.param("what is this?", {"fork": 0.9, "spoon": 0.1}, "I think it is a fork.", 0.9, id="clear"),
         pytest.param(
-            "what is this?", {"fork": 0.5, "cat": 0.3, "spoon": 0.2},
-            "I think it is a fork. It could also be a cat or a spoon.", 0.5, id="unsure: what else it may be",
+            "what is this?",
+            {"fork": 0.5, "cat": 0.3, "spoon": 0.2},
+            "I think it is a fork. It could also be a cat or a spoon.",
+            0.5,
+            id="unsure: what else it may be",
         ),
         pytest.param(
-            "what is this?", {"fork": 0.5, "spoon": 0.45, "cat": 0.05},
-            "I think it is something for the kitchen, perhaps a fork or a spoon.", 0.95, id="only the kind is sure",
+            "what is this?",
+            {"fork": 0.5, "spoon": 0.45, "cat": 0.05},
+            "I think it is something for the kitchen, perhaps a fork or a spoon.",
+            0.95,
+            id="only the kind is sure",
         ),
         pytest.param(
-            "what is this?", {"dog": 0.3, "poodle": 0.4, "beagle": 0.25, "cat": 0.05},
-            "I think it is a dog.", 0.95, id="a poodle is a dog",
+            "what is this?",
+            {"dog": 0.3, "poodle": 0.4, "beagle": 0.25, "cat": 0.05},
+            "I think it is a dog.",
+            0.95,
+            id="a poodle is a dog",
         ),
         pytest.param(
-            "what breed of dog is this?", {"dog": 0.3, "poodle": 0.6, "beagle": 0.05, "cat": 0.05},
-            "I think it is a poodle. It could also be a beagle.", 0.6 / 0.95, id="a dog is no breed",
+            "what breed of dog is this?",
+            {"dog": 0.3, "poodle": 0.6, "beagle": 0.05, "cat": 0.05},
+            "I think it is a poodle. It could also be a beagle.",
+            0.6 / 0.95,
+            id="a dog is no breed",
         ),
         pytest.param(
-            "what kind of animal is that?", {"dog": 0.2, "fork": 0.8}, "I think it is a dog.", 0.25, id="perhaps none at all"
+            "what kind of animal is that?",
+            {"dog": 0.2, "fork": 0.8},
+            "I think it is a dog.",
+            0.25,
+            id="perhaps none at all",
         ),
     ],
-)  # fmt: skip
+)
 def test_naming(text: str, chances: dict[str, float], answer: str, score: float) -> None:
     reply = ask(Naming(Names(chances)), text, scene_of(painted(PAINTS["grey"])))
     assert reply.text == answer
@@ -205,7 +237,7 @@ def test_reading(lines: Sequence[Line], answer: str, least: float, most: float) 
 
 
 def test_without_the_reader_somebody_else_may_read() -> None:
-    def read(image: Image) -> Sequence[Line]:
+    def read(_: Image) -> Sequence[Line]:
         raise ConfigError("reading needs the extra [ocr]; pip install 'edge-runtime[ocr]'")
 
     reply = ask(Reading(read), "read what it says", scene_of(painted(PAINTS["white"])))
@@ -229,11 +261,9 @@ def test_a_short_watch_knows_nothing_usual() -> None:
     [
         pytest.param(("car",), ("car",), "Everything looks as usual.", True, id="as always"),
         pytest.param((), ("dog",), "Yes: I see a dog, which I rarely see.", True, id="a dog where there is never one"),
-        pytest.param(
-            ("car",), (), "Yes: I do not see a car, which I nearly always see.", True, id="the car is gone"
-        ),
+        pytest.param(("car",), (), "Yes: I do not see a car, which I nearly always see.", True, id="the car is gone"),
     ],
-)  # fmt: skip
+)
 def test_unusual(usually: tuple[str, ...], now: tuple[str, ...], answer: str, *, sure: bool) -> None:
     scene = Scene()
 
