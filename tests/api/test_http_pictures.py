@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 import soundfile
-from http_box import data_url, written
+from http_box import Mind, data_url, open_api, simple, written
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -238,6 +238,19 @@ def fetch(url: str, *hosts: str, **more: Any) -> bytes:
 def test_a_picture_is_fetched_from_a_host_that_is_allowed() -> None:
     with pictures_at() as port:
         assert picture(fetch(f"http://127.0.0.1:{port}/red.png", f"127.0.0.1:{port}")).shape == (40, 60, 3)
+
+
+def test_a_question_about_a_picture_of_an_allowed_host_is_asked_with_it() -> None:
+    mind = Mind()
+    with pictures_at() as port, open_api(simple(mind), remote_pictures=(f"127.0.0.1:{port}",)) as api:
+        address = {"type": "image_url", "image_url": {"url": f"http://127.0.0.1:{port}/red.png"}}
+        message: Any = {"role": "user", "content": [address]}
+        with api.client() as client:
+            client.chat.completions.create(model="edge", messages=[message])
+    (question,) = mind.asked
+    assert question.frame is not None
+    assert question.frame.image.shape == (40, 60, 3)
+    assert question.text
 
 
 def test_a_name_that_leads_into_the_home_is_reached_only_where_its_address_is_listed_too() -> None:
