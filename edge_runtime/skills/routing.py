@@ -110,12 +110,14 @@ class Router:
         meant = self._meant(spotted)
         read = [routed for one in read if (routed := _considered(one, meant)).confidence >= LEAST]
         read.sort(key=lambda one: -one.confidence)
-        if read and read[0].confidence >= READ:
-            return self._linked(read)
         cued = None
         if "label" in spotted.slots:
             cued = next((name for name, cue in CUES if name in self._skills and cue.search(sentence)), None)
-        return self._linked([*read, *self._by_words(spotted, cued, meant)])
+        others = self._by_words(spotted, cued, meant)
+        if read and read[0].confidence >= READ:
+            # Sorting leaves the reader first among equals.
+            others = [replace(one, confidence=min(one.confidence, read[0].confidence)) for one in others]
+        return self._linked([*read, *others])
 
     @property
     def skills(self) -> tuple[Skill, ...]:
