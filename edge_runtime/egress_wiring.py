@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LEDGER = "ledger"
 PERSON = "person"
 
-_LEAST_PERSON = 0.15
+_LEAST_PERSON = 0.35
 _SURE_FACE = 0.7
 _LEAST_FACE = 0.12
 """Width of a face by that of its person, arms and all."""
@@ -99,7 +99,9 @@ def head(person: Box, aspect: float = 1.0) -> Box:
     """
     x0, y0, x1, y1 = person
     high = min(max((y1 - y0) / 3, 0.6 * (x1 - x0) * aspect), y1 - y0)
-    return x0, max(y0 - 0.1 * high, 0.0), x1, min(y0 + high, 1.0)
+    # Arms and bags widen a box on both sides.
+    aside = 0.12 * (x1 - x0)
+    return x0 + aside, max(y0 - 0.1 * high, 0.0), x1 - aside, min(y0 + high, 1.0)
 
 
 def _holds(head: Box, face: Box) -> bool:

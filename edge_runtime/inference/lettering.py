@@ -24,6 +24,10 @@ _LOWEST, _HIGHEST = 9, 32
 _BLOCKS = (15, 41)
 _CONTRAST = 14
 _MOST = 900
+_SLOPE = 0.35
+_FUSED = 4.0
+"""Width by height of letters that run into each other at most."""
+
 _TOGETHER = 3
 """Letters in a row that count as writing."""
 
@@ -57,7 +61,7 @@ def _letters(grey: Grey, block: int, *, dark: bool) -> Numbers:
 def _singled(grey: Grey, ink: Grey) -> Numbers:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     x, y, w, h, area = stats.T.astype(np.float32)
-    fits = (h >= _LOWEST) & (h <= _HIGHEST) & (w <= 1.4 * h) & (w >= 0.1 * h)
+    fits = (h >= _LOWEST) & (h <= _HIGHEST) & (w <= _FUSED * h) & (w >= 0.1 * h)
     fits &= (area >= 0.15 * w * h) & (area <= 0.92 * w * h)
     fits[0] = False
     rows = np.nonzero(fits)[0][:_MOST]
@@ -68,7 +72,7 @@ def _singled(grey: Grey, ink: Grey) -> Numbers:
 def _rows(letters: Numbers) -> list[Numbers]:
     """Return boxes (4,) around letters that stand side by side, of like height and tone."""
     n = len(letters)
-    if n < _TOGETHER:
+    if n == 0:
         return []
     x0, y0, x1, y1, tone = letters.T
     high = y1 - y0
@@ -85,8 +89,12 @@ def _rows(letters: Numbers) -> list[Numbers]:
     boxes = []
     for name in np.unique(group):
         of = letters[group == name]
-        if len(of) >= _TOGETHER:
-            boxes.append(np.concatenate([of[:, :2].min(axis=0), of[:, 2:4].max(axis=0)]))
+        box = np.concatenate([of[:, :2].min(axis=0), of[:, 2:4].max(axis=0)])
+        tallest = 1.6 * float(np.median(of[:, 3] - of[:, 1])) + _SLOPE * float(box[2] - box[0])
+        # Leaves and fabric make heaps, letters make rows.
+        wide = (of[:, 2] - of[:, 0]) / (of[:, 3] - of[:, 1])
+        if np.maximum(np.round(wide), 1).sum() >= _TOGETHER and box[3] - box[1] <= tallest:
+            boxes.append(box)
     return boxes
 
 
