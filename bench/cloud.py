@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -103,12 +103,17 @@ def asked(text: str, wait_s: float = 30.0) -> Request:
 
 def timed(work: Callable[[int], object], count: int) -> dict[str, float]:
     """Return how long a piece of work takes, in milliseconds."""
+    return shares(costs_of(work, count))
+
+
+def costs_of(work: Callable[[int], object], count: int) -> list[float]:
+    """Return the milliseconds that each piece of work takes."""
     costs = []
     for number in range(count):
         start = time.perf_counter()
         work(number)
         costs.append(1e3 * (time.perf_counter() - start))
-    return shares(costs)
+    return costs
 
 
 def shares(costs: list[float]) -> dict[str, float]:
@@ -162,29 +167,38 @@ def measure_local(folder: Path, count: int, waiting: int) -> dict[str, dict[str,
     def local(_: int) -> None:
         answerer.answer(Question("what time is it?", "bench", 0.0))
 
-    over = threading.Event()
+    timed(local, count)
+    idle: list[float] = []
+    meanwhile: list[float] = []
     with endpoint(hang_s=600.0) as url:
-        cloud = responder(folder, url, None)
+        # In turns, so that what else the machine does falls on both.
+        for turn in range(10):
+            (folder / str(turn)).mkdir()
+            with hanging(responder(folder / str(turn), url, None), waiting):
+                meanwhile += costs_of(local, count // 10)
+            idle += costs_of(local, count // 10)
+    return {"local, idle": shares(idle), f"local, {waiting} questions hang": shares(meanwhile)}
 
-        def hang() -> None:
-            request = Request(Question("hello", "bench", 0.0), None, time.monotonic() + 600.0, cancelled=over.is_set)
-            try:
-                cloud.answer(request)
-            except CloudError:
-                return
 
-        timed(local, count)
-        idle = timed(local, count)
-        askers = [threading.Thread(target=hang) for _ in range(waiting)]
-        for asker in askers:
-            asker.start()
-        time.sleep(1.0)
-        meanwhile = timed(local, count)
-        over.set()
-        # The calls that were left write down that they were.
-        for thread in [*askers, *(one for one in threading.enumerate() if one.name.startswith("cloud-"))]:
-            thread.join()
-    return {"local, idle": idle, f"local, {waiting} questions hang": meanwhile}
+@contextmanager
+def hanging(cloud: CloudResponder, waiting: int) -> Iterator[None]:
+    """Let some questions wait for a silent cloud."""
+    over = threading.Event()
+
+    def hang() -> None:
+        request = Request(Question("hello", "bench", 0.0), None, time.monotonic() + 600.0, cancelled=over.is_set)
+        with suppress(CloudError):
+            cloud.answer(request)
+
+    askers = [threading.Thread(target=hang) for _ in range(waiting)]
+    for asker in askers:
+        asker.start()
+    time.sleep(1.0)
+    yield
+    over.set()
+    # The calls that were left write down that they were.
+    for thread in [*askers, *(one for one in threading.enumerate() if one.name.startswith("cloud-"))]:
+        thread.join()
 
 
 def main() -> None:
@@ -197,16 +211,15 @@ def main() -> None:
     options = parser.parse_args()
     figures: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
-        for number, measured in enumerate(
-            (
-                lambda folder: measure_cache(folder, options.repeat, options.kept),
-                lambda folder: measure_money(folder, options.repeat, options.threads),
-                lambda folder: measure_local(folder, options.repeat, 20),
-            )
-        ):
+        measures: tuple[Callable[[Path], dict[str, dict[str, float]]], ...] = (
+            lambda folder: measure_cache(folder, options.repeat, options.kept),
+            lambda folder: measure_money(folder, options.repeat, options.threads),
+            lambda folder: measure_local(folder, options.repeat, 20),
+        )
+        for number, measure in enumerate(measures):
             folder = Path(name) / str(number)
             folder.mkdir()
-            figures |= measured(folder)
+            figures |= measure(folder)
     for case, numbers in figures.items():
         print(f"{case:36}", "  ".join(f"{key} {value:8.3f}" for key, value in numbers.items()))
     idle, meanwhile = (figures[case]["p95_ms"] for case in list(figures)[-2:])

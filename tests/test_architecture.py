@@ -128,6 +128,7 @@ OWNERS = {
     # The bytes of HTTP, which uvicorn reads with it too.
     "h11": {"api/connections.py", "api/remote_pictures.py"},
     "jsonschema": {"cloud/answer_format.py"},
+    "referencing": {"cloud/answer_format.py"},
     "phonenumbers": {"decision/account_numbers.py"},
     "pint": {"skills/units.py"},
     "jinja2": {"inference/chat_template.py"},

@@ -176,10 +176,43 @@ def test_doctor_says_what_to_do(run: Callable[..., Any], tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("keys", "status", "says"),
+    [
+        pytest.param((), "fail", "switched on without a key", id="no key"),
+        pytest.param(("EDGE_CLOUD_API_KEY",), "warn", "one (gpt-4o-mini at api.openai.com)", id="one key of two"),
+        pytest.param(("EDGE_CLOUD_API_KEY", "EDGE_TWO"), "ok", "192.168.1.2:11434); at most 0.02 USD", id="all keys"),
+    ],
+)
+def test_doctor_names_providers_and_caps(
+    run: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    keys: tuple[str, ...],
+    status: str,
+    says: str,
+) -> None:
+    for key in keys:
+        monkeypatch.setenv(key, KEY)
+    (tmp_path / "a.yaml").write_text(
+        "device: {data_dir: data}\nmqtt: {enabled: false}\ncloud:\n  enabled: true\n  providers:\n    - {name: one}\n"
+        "    - {name: two, base_url: 'http://me:word@192.168.1.2:11434/v1', model: small, key_env: EDGE_TWO}\n"
+    )
+    _, lines, _ = run("doctor", "--json", "--config", "a.yaml")
+    (cloud,) = (line for line in lines if line["check"] == "cloud")
+    assert cloud["status"] == status
+    assert says in cloud["detail"]
+    assert "word" not in str(cloud)
+    assert KEY not in str(cloud)
+    assert ("EDGE_TWO" in cloud["advice"]) is ("EDGE_TWO" not in keys)
+
+
+@pytest.mark.parametrize(
     ("cloud", "key", "origin", "said", "asked"),
     [
         pytest.param("enabled: true", True, "cloud", "A red ball.", 1, id="allowed"),
-        pytest.param("enabled: true, budget: {usd_per_day: 0.000001}", True, "abstained", "budget", 0, id="money-cap-reached"),
+        pytest.param(
+            "enabled: true, budget: {usd_per_day: 0.000001}", True, "abstained", "budget", 0, id="money-cap-reached"
+        ),
         pytest.param("enabled: true", False, "abstained", "EDGE_CLOUD_API_KEY", 0, id="no-key"),
         pytest.param("enabled: false", True, "abstained", "switched off", 0, id="switched-off"),
     ],

@@ -10,10 +10,12 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
+from edge_runtime.cloud.nearness import Nearness
 from edge_runtime.cloud.paraphrase import is_lasting, normalised, same_facts
 from edge_runtime.types import Answer, Origin
 
@@ -32,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 BUSY_S = 0.2
 """Nobody waits long for an answer that can also be bought."""
+MOST_COMPARED = 20
+"""Near questions that are compared word by word."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -46,8 +50,7 @@ CREATE TABLE IF NOT EXISTS answers (
     vector BLOB
 )"""
 EXACT = "SELECT question, answer, confidence, model, prompt FROM answers WHERE key = ? AND at BETWEEN ? AND ?"
-BY_ID = "SELECT question, answer, confidence, model, prompt FROM answers WHERE id = ?"
-VECTORS = "SELECT id, vector FROM answers WHERE family = ? AND vector IS NOT NULL AND at BETWEEN ? AND ?"
+BY_ID = "SELECT question, answer, confidence, model, prompt FROM answers WHERE id = ? AND at BETWEEN ? AND ?"
 INSERT = (
     "INSERT OR REPLACE INTO answers (key, family, at, question, answer, confidence, model, prompt, vector) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -99,6 +102,7 @@ class AnswerCache:
         self._embed = embed if settings.similarity < 1 else None
         self._now = now
         self._lock = threading.Lock()
+        self._near = Nearness(settings.max_entries)
         self._db: sqlite3.Connection | None = None
 
     def close(self) -> None:
@@ -167,16 +171,11 @@ class AnswerCache:
         vector = self._vector(known.question)
         if vector is None:
             return None
-        found = db.execute(VECTORS, (known.family, oldest, self._now()))
-        rows = [row for row in found if len(row[1]) == vector.nbytes]
-        if not rows:
-            return None
-        cosines = np.frombuffer(b"".join(row[1] for row in rows), np.float32).reshape(len(rows), -1) @ vector
-        for place in np.argsort(-cosines):
-            if cosines[place] < self._settings.similarity:
-                return None
-            row: Row = db.execute(BY_ID, (rows[int(place)][0],)).fetchone()
-            if same_facts(known.question, row[0]):
+        self._near.learn(db)
+        near = self._near.nearest(known.family or "", vector, self._settings.similarity)
+        for place in islice(near, MOST_COMPARED):
+            row: Row | None = db.execute(BY_ID, (place, oldest, self._now())).fetchone()
+            if row is not None and same_facts(known.question, row[0]):
                 return row
         return None
 
@@ -214,6 +213,7 @@ class AnswerCache:
             with suppress(sqlite3.Error):
                 self._db.close()
         self._db = None
+        self._near.forget()
 
 
 def _picture_hash(frame: Frame) -> str:

@@ -6,6 +6,7 @@ import math
 import ssl
 import threading
 import time
+import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -127,13 +128,12 @@ class ChatClient:
         self._connect = partial(_Connection, base_url, api_key, trust, self._check)
         self._lock = threading.Lock()
         self._idle: list[_Connection] = []
+        weakref.finalize(self, _close_all, self._idle)
 
     def close(self) -> None:
         """Close the connections that are not in use."""
         with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+            _close_all(self._idle)
 
     def complete(
         self, call: Call, on_text: Callable[[str], None] | None = None, line: Line | None = None
@@ -203,19 +203,18 @@ class ChatClient:
             kept = self._idle.pop() if self._idle else None
         connection = kept or self._connect()
         line.over(connection.wire)
+        whole = False
         try:
             yield connection
-        except BaseException:
+            whole = True
+        finally:
             line.ended()
-            connection.close()
-            raise
-        line.ended()
-        with self._lock:
-            keep = not line.hung_up and len(self._idle) < IDLE_CONNECTIONS
-            if keep:
-                self._idle.append(connection)
-        if not keep:
-            connection.close()
+            with self._lock:
+                keep = whole and not line.hung_up and len(self._idle) < IDLE_CONNECTIONS
+                if keep:
+                    self._idle.append(connection)
+            if not keep:
+                connection.close()
 
     def _check(self, response: httpx2.Response) -> None:
         """Refuse everything but success, having read a bounded part of the body; raises CloudError."""
@@ -249,6 +248,11 @@ class ChatClient:
             return CloudUnavailableError(said)
         kind = MissingModelError if status == 404 else RefusedError
         return kind(f"{said}; check base_url and model of this provider in cloud.providers")
+
+
+def _close_all(connections: list[_Connection]) -> None:
+    while connections:
+        connections.pop().close()
 
 
 def _without_password(url: httpx2.URL) -> str:

@@ -140,6 +140,21 @@ def test_answers_outlive_the_program(rig: Rig, endpoint: Endpoint) -> None:
     assert rig.make(endpoint.url, cached=True).answer(asked(CAPITAL)).cached
 
 
+def test_answers_that_another_process_bought_are_found_by_other_words(rig: Rig, endpoint: Endpoint) -> None:
+    one, other = (rig.make(endpoint.url, cached=True) for _ in range(2))
+    other.answer(asked("how do I boil an egg?"))
+    one.answer(asked(CAPITAL))
+    assert other.answer(asked("what's the capital of France")).cached
+
+
+def test_other_words_for_what_has_gone_are_asked(rig: Rig, endpoint: Endpoint) -> None:
+    responder = rig.make(endpoint.url, cached=True, cache=CacheSettings(max_entries=1))
+    for question in (CAPITAL, "what's the capital of France?", "how do I boil an egg?", "what's the capital of France"):
+        answer = responder.answer(asked(question))
+    assert not answer.cached
+    assert len(endpoint.requests) == 3
+
+
 def test_only_what_may_leave_is_on_disk_and_for_nobody_else(rig: Rig, endpoint: Endpoint) -> None:
     rig.make(endpoint.url, cached=True).answer(asked("who is ann@example.org?"))
     path = rig.folder / ANSWERS
