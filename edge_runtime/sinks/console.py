@@ -78,6 +78,9 @@ _SAY: dict[str, Callable[[dict[str, Any]], str]] = {
     "intent": _intent,
     "answered": _answered,
     "source_status": _source_status,
+    "timer_set": lambda data: f"{data['timer']} {data['name']}".strip() + f" ends in {data['left_s']:.0f} s",
+    "timer_cancelled": lambda data: f"{len(data['ids'])} timers cancelled",
+    "timer_finished": lambda data: str(data["said"]),
     "gate_drift": lambda data: f"has drifted since {data['since']}: answers are left to the cloud until `gate fit`",
     "not_understood": lambda data: f"speech not understood ({data.get('confidence', 0):.0%} sure)",
 }

@@ -17,7 +17,15 @@ CLOCK_SET_AFTER = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
 _ALSO_TO = {"intent": "intent", "wake": "wake", "answered": "answer"}
 _STATES = ("count", "motion", "source_status")
 # An alert is worth less than the silence once it is this old; the broker forgets it for readers who were away.
-_EXPIRY_S = {"zone": 86_400, "line": 86_400, "sound": 86_400, "intent": 300, "wake": 60, "not_understood": 300}
+_EXPIRY_S = {
+    "zone": 86_400,
+    "line": 86_400,
+    "sound": 86_400,
+    "intent": 300,
+    "wake": 60,
+    "timer_finished": 3_600,
+    "not_understood": 300,
+}
 
 
 def root(device: str) -> str:

@@ -81,7 +81,7 @@ _MORE_FORMS = _forms(
 _BARE_FORMS = _forms(
     rf"(?:set|start|create|make|begin|put on|set up)(?: me)? {_ART}(?:{_NAME} )?(?P<what>timer|alarm|reminder)"
     r"(?: (?:for|at|to) [0-9]+)?",
-    r"(?:wake me(?: up)?|remind me)",
+    r"(?:wake me(?: up)?|remind me(?: (?:to|about|of|that) [^@]+)?)",
 )
 _REPEATED = re.compile(
     r",? ?\b(?:(?:on |in the )?(?:every|each) (?:single )?(?:morning|evening|night|hour|(?:week|work)?days?|week|month|"

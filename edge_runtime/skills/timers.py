@@ -196,7 +196,13 @@ class Timers:
         if not 0 < left <= LONGEST_S:
             return Reply(f"Your {called(timer)} has less than that left.", 1.0)
         self.shelf.change(lambda before: [changed if other.id == timer.id else other for other in before])
-        data = {"timer": timer.kind, "name": timer.name, "text": timer.text, "left_s": round(left, 1), "id": timer.id}
+        data = {
+            "timer": timer.kind,
+            "name": timer.name,
+            "text": timer.text,
+            "left_s": round(left, 1),
+            "timer_id": timer.id,
+        }
         happened = Event("timer_set", question.source, question.at, data)
         named = called(timer) if timer.name or timer.kind != "timer" else "timer"
         return Reply(f"Your {named} has {span_said(left)} left now.", 1.0, events=(happened,))

@@ -84,6 +84,10 @@ def test_what_is_set_for_a_span(text: str, kind: str, name: str, message: str, s
         ("cancel the pasta timer", "There is no pasta timer."),
         ("how long is left?", "There is no timer set."),
         ("timer status", "There is no timer set."),
+        (
+            "remind me to buy milk",
+            "When, and of what? Say, for example, remind me in ten minutes to check the oven.",
+        ),
         ("decrease my timer by 5 minutes", "There is no timer set."),
         ("pause the timer", "I cannot pause a timer; I can add time to it, or cancel it."),
     ],
@@ -124,7 +128,7 @@ def test_what_happens_is_told(tmp_path: Path) -> None:
     assert (event.kind, event.source) == ("timer_set", "test")
     assert event.data["left_s"] == 600.0
     (cancelled,) = ask(skill(tmp_path), "cancel the egg timer").events
-    assert cancelled.data["ids"] == [event.data["id"]]
+    assert cancelled.data["ids"] == [event.data["timer_id"]]
 
 
 def test_without_a_clock_only_spans_can_be_set(tmp_path: Path) -> None:
