@@ -113,7 +113,7 @@ class Timers:
             "name": made.name,
             "text": made.text,
             "left_s": round(made.left_s, 1),
-            "id": made.id,
+            "timer_id": made.id,
         }
         happened = Event("timer_set", question.source, question.at, data)
         return Reply(self._confirmed(made) + ("" if self.shelf.watched else NOBODY), 1.0, events=(happened,))
