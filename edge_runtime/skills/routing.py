@@ -88,7 +88,13 @@ class Router:
         memory: Memory | None = None,
     ) -> None:
         self._skills = {skill.name: skill for skill in skills}
-        self._readers = [skill for skill in skills if isinstance(skill, Reader) and skill.name != LAST_RESORT]
+        # Asked once: telling a reader by its methods takes longer than all the rest of a question.
+        readers = [skill for skill in skills if isinstance(skill, Reader)]
+        self._readers = {skill.name: skill.reads for skill in readers if skill.name != LAST_RESORT}
+        # These answer, or do, only what they have read themselves: nothing is switched on by likeness.
+        self._must_read = {skill.name for skill in skills if isinstance(skill, Reader) and not skill.sentences}
+        self._reading = {skill.name for skill in readers}
+        self._needs_noun = {skill.name for skill in skills if _about_nouns(skill)}
         self._match = match
         self._spotter = Spotter(nouns, cameras)
         self._lessons = Lessons(skills, embed_text, memory) if embed_text else None
@@ -146,12 +152,12 @@ class Router:
         """Return the skills that read `text` by themselves, the surest first."""
         slots = {name: value for name, value in spotted.slots.items() if name == "camera"}
         found = []
-        for skill in self._readers:
-            surely = skill.reads(text) if isinstance(skill, Reader) else 0.0
+        for name, reads in self._readers.items():
+            surely = reads(text)
             if surely >= CERTAIN:
-                return [Routed(skill, slots)]
+                return [Routed(self._skills[name], slots)]
             if surely:
-                found.append(Routed(skill, slots, surely))
+                found.append(Routed(self._skills[name], slots, surely))
         return sorted(found, key=lambda one: -one.confidence)
 
     def _by_words(self, spotted: Spotted, cued: str | None, meant: Mapping[str, Meant]) -> list[Routed]:
@@ -163,7 +169,7 @@ class Router:
             skill, sure = self._skills[name], chance
             if name == cued and not spotted.strange and "detail" not in spotted.slots:
                 sure = max(sure, _agreed(SPOTTED, chance))
-            able = "label" in spotted.slots if _needs_noun(skill) else topic or not _must_read(skill)
+            able = "label" in spotted.slots if name in self._needs_noun else topic or name not in self._must_read
             if able and sure >= LEAST:
                 slots = {**spotted.slots, TOPIC: topic} if topic else spotted.slots
                 found.append(Routed(skill, slots, sure))
@@ -181,7 +187,7 @@ class Router:
 
     def _sure(self, skill: Skill, chance: float, words: Sequence[str], *, named: bool) -> float:
         strange = sum(word not in self._words[skill.name] and not word.isdigit() for word in words)
-        if not isinstance(skill, Reader) and (named or skill.about_scene):
+        if skill.name not in self._reading and (named or skill.about_scene):
             return chance * float(UNKNOWN_WORD**strange)
         return _shifted(chance, STRANGE_ODDS[min(strange, len(STRANGE_ODDS) - 1)])
 
@@ -210,10 +216,5 @@ def _chance(odds: float) -> float:
     return 1.0 / (1.0 + math.exp(-odds))
 
 
-def _must_read(skill: Skill) -> bool:
-    """Tell whether a skill answers, or does, only what it has read itself; nothing is switched on by likeness."""
-    return isinstance(skill, Reader) and not skill.sentences
-
-
-def _needs_noun(skill: Skill) -> bool:
+def _about_nouns(skill: Skill) -> bool:
     return bool(skill.sentences) and all("{label}" in sentence for sentence in skill.sentences)
