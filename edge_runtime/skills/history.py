@@ -39,6 +39,8 @@ NOTHING_MISSED = 0.9
 UNWATCHED = 0.5
 """What is left of a claim that nothing or no more came where nobody watched at all."""
 TOO_LITTLE = 0.02
+ANYBODY = frozenset({"visitor", "guest"})
+"""Words that mean no more than that somebody came."""
 
 _WHO = re.compile(r"\bwho\b")
 _COUNT = re.compile(r"\bhow (many|often)\b|\bcount\b|\bnumber of\b")
@@ -65,6 +67,7 @@ _ASKS = re.compile(
     r"^(hey |ok |so |and |please |tell me |can you tell me |do you know |give me )*(if |whether )?(a |the )?"
     r"(who|what|when|how|at|did|do|was|were|has|have|is|any|anyone|anybody|count|list|show|which|in|on|summary|recap)\b"
 )
+_PRESENT = re.compile(r"\b(is|whats|are) (happening|going on)\b|\bright now\b|\bat the moment\b|\bcurrently\b")
 _LEFT = re.compile(r"\b(leave|left|leaving|go|went|gone|drove (off|away)|drive (off|away)|depart\w*|disappear\w*)\b")
 _NEW = re.compile(r"\b(came|come|comes|coming|arriv\w*|visit\w*|appear\w*|show\w* up|turn\w* up|enter\w*)\b")
 
@@ -143,7 +146,7 @@ class History:
     def reads(self, text: str) -> float:
         """Return how surely a question is about the past: it says when, or asks what came or went."""
         said = plain(text)
-        if _ASKS.match(said) is None:
+        if _ASKS.match(said) is None or _PRESENT.search(said):
             return 0.0
         if _HAPPENED.search(said):
             return 0.95 if says_when(text, self.now()) or "happen" in said or "miss" in said else 0.5
@@ -172,13 +175,11 @@ class History:
             return Reply("My record of the past cannot be read; the log says why.", 0.0, blind=True)
 
     def _noun(self, said: str, slots: Mapping[str, str]) -> Noun | None:
-        named = asked(self.nouns, slots)
-        if named:
-            return named[0]
-        spotted = self.nouns.spot(said.split())
-        if spotted is not None:
-            return spotted[0]
-        return self.nouns.get("person") if _WHO.search(said) or _EMPTY.search(said) else None
+        named, spotted = asked(self.nouns, slots), self.nouns.spot(said.split())
+        noun = named[0] if named else spotted[0] if spotted else None
+        if noun is not None and noun.key not in ANYBODY:
+            return noun
+        return self.nouns.get("person") if noun or _WHO.search(said) or _EMPTY.search(said) else None
 
     def _wanted(self, text: str, noun: Noun | None, scene: Scene, slots: Mapping[str, str], now: datetime) -> _Asked:
         said = plain(text)
