@@ -50,8 +50,7 @@ def day_meant(words: str, today: date) -> date | None:
         return next(day for year in (0, 1) if (day := _easter(today.year + year) + timedelta(days=wait)) >= today)
     weekday = "saturday" if words == "the weekend" else words.removeprefix("next ")
     if weekday in WEEKDAYS:
-        ahead = (WEEKDAYS.index(weekday) - today.weekday()) % 7
-        return today + timedelta(days=ahead or 7)
+        return _weekday(WEEKDAYS.index(weekday), today, following=words.startswith("next"))
     if words in _FEASTS:
         return _date(None, *_FEASTS[words], today)
     numbers = [int(number) for number in re.findall(r"\d+", words)]
@@ -59,6 +58,13 @@ def day_meant(words: str, today: date) -> date | None:
     if name is None or not numbers:
         return None
     return _date(numbers[1] if len(numbers) > 1 else None, MONTHS.index(name) + 1, numbers[0], today)
+
+
+def _weekday(weekday: int, today: date, *, following: bool) -> date | None:
+    if following and weekday > today.weekday():
+        # To some this week's, to others that of the week after.
+        return None
+    return today + timedelta(days=(weekday - today.weekday()) % 7 or 7)
 
 
 def _date(year: int | None, month: int, day: int, today: date) -> date | None:

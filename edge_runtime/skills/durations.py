@@ -27,7 +27,9 @@ _PART = re.compile(
     rf"(?:and )?(?:a )?(?P<rest>{FIGURE}){_END}"
 )
 _LATE_S = 60.0
-_DAY = r"today|tonight|tomorrow|this (?:morning|afternoon|evening)|" + "|".join(f"(?:next )?{day}" for day in WEEKDAYS)
+_DAY = r"today|tonight|tomorrow(?: morning| afternoon| evening| night)?|this (?:morning|afternoon|evening)|" + "|".join(
+    f"(?:next )?{day}" for day in WEEKDAYS
+)
 _PART_OF_DAY = r"(?:in the|this) (?:morning|afternoon|evening)|at night"
 MOMENT = (
     rf"(?:(?:{_DAY}) )?(?:(?:at|for|by) )?(?:{CLOCK})(?: (?:{_PART_OF_DAY}))?"

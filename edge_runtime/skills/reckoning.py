@@ -50,6 +50,7 @@ _REWRITES = tuple(
         (r"\*\*", "^"),
         (r"\bper ?cent(?:age)?\b", "%"),
         (rf"^(?:what )?% of {_A} is {_A}$", r"\2 / \1 * 100 percent"),
+        (rf"^(?:what )?% is {_A} of {_A}$", r"\1 / \2 * 100 percent"),
         (rf"^{_A} is what ?% of {_A}$", r"\1 / \2 * 100 percent"),
         (rf"{_A} ?% off (?:of )?{_A}", r"\2 - \1%"),
         (rf"{_A} ?% (?:tip|tax|vat) (?:on|of|for) {_A}", r"\1% of \2"),

@@ -19,7 +19,7 @@ _RESERVED = (
 )
 _NAME = rf"(?:(?!(?:{_RESERVED})\b)[a-z][a-z']*)(?: (?!(?:{_RESERVED})\b)[a-z][a-z']*){{0,2}}"
 _LEAD = (
-    r"(?:(?:hey|hi|ok|okay|please|now|and|so)[, ]+)*(?:(?:can|could|would|will) you (?:please )?|"
+    r"(?:(?:hey|hi|ok|okay|please|now|and|so)[, ]+)*(?:(?:can|could|would|will) you (?:please )?(?:tell me )?|tell me |"
     r"i (?:need|want|would like) (?:you to )?|i'd like (?:you to )?|let's |please )?"
 )
 _MAKE = r"(?:(?:set|start|create|make|begin|run|put on|set up|give|have)(?: me)? )?"
@@ -35,7 +35,7 @@ def _forms(*patterns: str) -> tuple[re.Pattern[str], ...]:
 
 
 _SPAN_FORMS = _forms(
-    rf"{_MAKE}{_ART}(?:@ )?(?:(?P<name>{_NAME}) )?(?:timer|countdown)(?: (?:for|of|to|at|with))?(?: @)?"
+    rf"{_MAKE}{_ART}(?:@ )?(?:(?P<name>{_NAME}) )?(?:timer|countdown),?(?: (?:for|of|to|at|with))?(?: @)?"
     rf"(?: {_CALL} (?P<name2>{_NAME}))?(?: (?:for|of|to))?(?: @)?",
     r"(?:time|count down(?: from)?) @",
 )

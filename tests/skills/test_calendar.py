@@ -70,6 +70,7 @@ def test_days_and_dates(text: str, expected: str) -> None:
         "when is the next bus",
         "what is in two weeks",
         "how many days until the delivery",
+        "what is the date next friday",
         "what is the date in 9999 years",
         "",
     ],

@@ -63,6 +63,7 @@ def ask(text: str) -> Reply | None:
         ("what is 15 percent tip on 60", "9"),
         ("what percent of 80 is 20", "25%"),
         ("20 is what percent of 80?", "25%"),
+        ("what percentage is 20 of 80", "25%"),
         ("10% of 20% of 500", "10"),
         ("minus 5 plus 3", "-2"),
         ("negative 5 times 3", "-15"),

@@ -45,6 +45,7 @@ def ask(timers: Timers, text: str) -> Reply:
         ("set a timer for the pasta for 8 minutes", "timer", "pasta", "", 480),
         ("set a 5 minute timer for eggs", "timer", "eggs", "", 300),
         ("1h30m timer", "timer", "", "", 5400),
+        ("put on a timer, ten minutes", "timer", "", "", 600),
         ("5 minute timer", "timer", "", "", 300),
         ("count down 30 seconds", "timer", "", "", 30),
         ("set a timer for two hours and 15", "timer", "", "", 8100),
@@ -67,6 +68,8 @@ def test_what_is_set_for_a_span(text: str, kind: str, name: str, message: str, s
     [
         ("wake me at 7", "I will wake you tomorrow at 07:00."),
         ("wake me up at 6:30 tomorrow", "I will wake you tomorrow at 06:30."),
+        ("wake me up tomorrow morning at half past six", "I will wake you tomorrow at 06:30."),
+        ("could you tell me how long is left on my timer", "There is no timer set."),
         ("set an alarm for 7 pm", "I will wake you at 19:00."),
         ("set an alarm for seven in the morning", "I will wake you tomorrow at 07:00."),
         ("set a gym alarm for 6", "Your gym alarm is set tomorrow at 06:00."),
