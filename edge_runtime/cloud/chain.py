@@ -54,6 +54,6 @@ def read_line(line: bytes) -> dict[str, Any] | None:
 def is_whole(entry: Mapping[str, Any]) -> bool:
     """Tell whether an entry's hash is that of its content."""
     try:
-        return digest(entry) == entry["hash"]
+        return bool(digest(entry) == entry["hash"])
     except (ValueError, RecursionError):
         return False
