@@ -146,7 +146,8 @@ def _shortage(record: Mapping[str, Any], least: int) -> str | None:
     if record["threshold"] <= 1:
         return None
     if record["rows"] < least:
-        return f"{record['rows']} rows prove nothing yet: at least {least} are needed, some hundreds are good"
+        advice = ", some hundreds are good" if least < 100 else ""
+        return f"{record['rows']} rows prove nothing yet: at least {least} are needed{advice}"
     if record["local_accuracy"] == 0:
         return "not one local answer was right"
     return "the surest local answers are wrong too often, so no threshold keeps the promise"
