@@ -24,8 +24,8 @@ _LOWEST, _HIGHEST = 9, 32
 _BLOCKS = (15, 41)
 _CONTRAST = 14
 _MOST = 900
-_SLOPE = 0.35
-_FUSED = 4.0
+_SLOPE = 0.25
+_FUSED = 1.8
 """Width by height of letters that run into each other at most."""
 
 _TOGETHER = 3
@@ -81,21 +81,28 @@ def _rows(letters: Numbers) -> list[Numbers]:
     shared = np.minimum(y1[:, None], y1) - np.maximum(y0[:, None], y0)
     near = (gap < 1.0 * lower) & (gap > -0.3 * lower) & (shared > 0.6 * lower)
     near &= (np.maximum(high[:, None], high) < 1.5 * lower) & (np.abs(tone[:, None] - tone) < 28)
-    group = np.arange(n)
-    for one, other in zip(*np.nonzero(np.triu(near, 1)), strict=True):
-        a, b = group[one], group[other]
-        if a != b:
-            group[group == max(a, b)] = min(a, b)
+    above = list(range(n))
+    for one, other in np.argwhere(np.triu(near, 1)).tolist():
+        a, b = _top(above, one), _top(above, other)
+        above[max(a, b)] = min(a, b)
+    group = np.array([_top(above, one) for one in range(n)])
     boxes = []
     for name in np.unique(group):
         of = letters[group == name]
         box = np.concatenate([of[:, :2].min(axis=0), of[:, 2:4].max(axis=0)])
         tallest = 1.6 * float(np.median(of[:, 3] - of[:, 1])) + _SLOPE * float(box[2] - box[0])
         # Leaves and fabric make heaps, letters make rows.
-        wide = (of[:, 2] - of[:, 0]) / (of[:, 3] - of[:, 1])
-        if np.maximum(np.round(wide), 1).sum() >= _TOGETHER and box[3] - box[1] <= tallest:
+        if len(of) >= _TOGETHER and box[3] - box[1] <= tallest:
             boxes.append(box)
     return boxes
+
+
+def _top(above: list[int], one: int) -> int:
+    """Return the first of a letter's group, and shorten the way to it."""
+    while above[one] != one:
+        above[one] = above[above[one]]
+        one = above[one]
+    return one
 
 
 def _bands(grey: Grey) -> list[Numbers]:
