@@ -1,4 +1,4 @@
-.PHONY: setup run test test-build check bench model docs
+.PHONY: setup run test test-build check bench model docs router
 .DEFAULT_GOAL := run
 
 PYTHON ?= python3
@@ -49,6 +49,9 @@ bench: .venv/.dev
 
 docs: .venv/.dev
 	$(BIN)/python scripts/make_docs.py
+
+router: .venv/.dev
+	$(BIN)/python scripts/make_router.py
 
 model: .venv-build/.dev
 	$(BUILD)/python scripts/build_model.py --recipe models/omni_nano/recipe.toml
