@@ -1,4 +1,4 @@
-"""Learn what questions mean once, for every box: writes edge_runtime/skills/learned.npz, or with --check says if it is old."""
+"""Learn what questions mean, once for all boxes: writes edge_runtime/skills/learned.npz, or checks that it is new."""
 
 from __future__ import annotations
 

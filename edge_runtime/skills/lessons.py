@@ -16,6 +16,7 @@ from edge_runtime.skills.phrasing import normal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
