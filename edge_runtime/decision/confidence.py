@@ -27,6 +27,7 @@ class Reply:
         blind: the text says why nothing can be known now (camera lost, clock not set), so nobody else is asked.
         events: what happens if the box keeps this answer: a command carried out, a timer set.
         sources: what is quoted.
+        then: does what the text says is done, called if the box keeps this answer; raises EdgeError where it cannot.
     """
 
     text: str
@@ -34,6 +35,7 @@ class Reply:
     blind: bool = False
     events: tuple[Event, ...] = ()
     sources: tuple[str, ...] = ()
+    then: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

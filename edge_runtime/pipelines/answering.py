@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from edge_runtime.errors import EdgeError
 from edge_runtime.pipelines.minds import abstained
 from edge_runtime.types import Answer, Box, Frame, Origin, Question, Request
 
@@ -152,7 +153,7 @@ class Answerer:
             sources=reply.sources, events=reply.events,
         )  # fmt: skip
         if judged.local and question.schema is None:
-            return guess
+            return _done(guess, reply)
         if not chosen.skill.about_scene:
             return Pending(Request(replace(question, frame=None), skill, deadline), guess)
         shown = _with_picture(question, scene, chosen.slots.get("camera"))
@@ -165,6 +166,17 @@ class Answerer:
         if frame is None or frame.source in self._scene.sources:
             return question, self._scene
         return replace(question, at=frame.at), self._look(frame)
+
+
+def _done(answer: Answer, reply: Reply) -> Answer:
+    """Return the answer once what it says is done, or why it could not be."""
+    try:
+        if reply.then is not None:
+            reply.then()
+    except EdgeError as error:
+        text = f"I could not do that: {error}."
+        return replace(answer, text=text, confidence=0.0, origin=Origin.ABSTAINED, events=())
+    return answer
 
 
 def _with_picture(question: Question, scene: Scene, camera: str | None = None) -> Question:

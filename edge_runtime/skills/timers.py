@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from edge_runtime.decision.confidence import Reply
 from edge_runtime.decision.timers import after, at, left_s, longer
-from edge_runtime.errors import EdgeError
 from edge_runtime.skills.durations import called, coming, moment_said, reminder_of, span_said
 from edge_runtime.skills.timer_words import Wish, wish_of
 from edge_runtime.skills.wording import amount, clock_is_set, indefinite, listed
@@ -50,7 +49,7 @@ class Shelf(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Timers:
-    """Sets, tells, changes and cancels timers; what was set stays set whoever reads the reply.
+    """Sets, tells, changes and cancels timers; nothing is done before the answer is kept (`Reply.then`).
 
     Args:
         shelf: where they are kept.
@@ -89,15 +88,12 @@ class Timers:
         return 1.0 if wish_of(text) else 0.0
 
     def answer(self, question: Question, scene: Scene, slots: Mapping[str, str]) -> Reply | None:
-        """Carry out what is wished and say so, None where it is nothing about timers."""
+        """Say what is done if the box keeps this answer, None where it is nothing about timers."""
         del scene, slots
         wish = wish_of(question.text)
         if wish is None:
             return None
-        try:
-            return self._set(wish, question) if wish.verb == "set" else self._about(wish, question)
-        except EdgeError as error:
-            return Reply(f"I could not do that: {error}.", 0.0, blind=True)
+        return self._set(wish, question) if wish.verb == "set" else self._about(wish, question)
 
     def _set(self, wish: Wish, question: Question) -> Reply:
         if len(self.shelf.all()) >= MOST_TIMERS:
@@ -107,7 +103,6 @@ class Timers:
         made = self._made(wish)
         if isinstance(made, Reply):
             return made
-        self.shelf.change(lambda before: [*before, made])
         data = {
             "timer": made.kind,
             "name": made.name,
@@ -116,7 +111,8 @@ class Timers:
             "timer_id": made.id,
         }
         happened = Event("timer_set", question.source, question.at, data)
-        return Reply(self._confirmed(made) + ("" if self.shelf.watched else NOBODY), 1.0, events=(happened,))
+        text = self._confirmed(made) + ("" if self.shelf.watched else NOBODY)
+        return Reply(text, 1.0, events=(happened,), then=lambda: self.shelf.change(lambda before: [*before, made]))
 
     def _made(self, wish: Wish) -> Timer | Reply:
         now, wall = self.shelf.now(), self.wall()
@@ -183,11 +179,15 @@ class Timers:
 
     def _cancelled(self, found: Sequence[Timer], question: Question) -> Reply:
         ids = {timer.id for timer in found}
-        self.shelf.change(lambda before: [timer for timer in before if timer.id not in ids])
         text = f"Your {listed([called(timer) for timer in found])} {'is' if len(found) == 1 else 'are'} cancelled."
         if len(found) > 3:
             text = f"All {amount(len(found))} are cancelled."
-        return Reply(text, 1.0, events=(Event("timer_cancelled", question.source, question.at, {"ids": sorted(ids)}),))
+        happened = Event("timer_cancelled", question.source, question.at, {"ids": sorted(ids)})
+
+        def cancel() -> None:
+            self.shelf.change(lambda before: [timer for timer in before if timer.id not in ids])
+
+        return Reply(text, 1.0, events=(happened,), then=cancel)
 
     def _longer(self, timer: Timer, wish: Wish, question: Question) -> Reply:
         more = wish.span_s or 0.0
@@ -195,7 +195,6 @@ class Timers:
         left = left_s(changed, self.shelf.now())
         if not 0 < left <= LONGEST_S:
             return Reply(f"Your {called(timer)} has less than that left.", 1.0)
-        self.shelf.change(lambda before: [changed if other.id == timer.id else other for other in before])
         data = {
             "timer": timer.kind,
             "name": timer.name,
@@ -205,4 +204,8 @@ class Timers:
         }
         happened = Event("timer_set", question.source, question.at, data)
         named = called(timer) if timer.name or timer.kind != "timer" else "timer"
-        return Reply(f"Your {named} has {span_said(left)} left now.", 1.0, events=(happened,))
+
+        def lengthen() -> None:
+            self.shelf.change(lambda before: [changed if other.id == timer.id else other for other in before])
+
+        return Reply(f"Your {named} has {span_said(left)} left now.", 1.0, events=(happened,), then=lengthen)

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from edge_runtime.decision.confidence import Calibration, ConfidenceGate
+from edge_runtime.decision.confidence import Calibration, ConfidenceGate, Reply
 from edge_runtime.decision.intents import IntentMatcher
 from edge_runtime.decision.scene import Scene
 from edge_runtime.errors import (
@@ -16,6 +17,7 @@ from edge_runtime.errors import (
     CloudProtocolError,
     CloudRateLimitError,
     CloudUnavailableError,
+    EdgeError,
 )
 from edge_runtime.pipelines.answering import Answerer
 from edge_runtime.pipelines.minds import Cloud, Minds
@@ -23,7 +25,10 @@ from edge_runtime.skills.builtin import Means, builtin_skills
 from edge_runtime.skills.nouns import Nouns
 from edge_runtime.skills.routing import Router
 from edge_runtime.skills.sentences import question_sentences
-from edge_runtime.types import Answer, Detection, Frame, Observation, Origin, Question, Request
+from edge_runtime.types import Answer, Detection, Event, Frame, Observation, Origin, Question, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LABELS = ("person", "cat", "dog")
 NOW = 100.0
@@ -211,3 +216,54 @@ def test_a_picture_of_a_watched_camera_is_not_looked_at_again() -> None:
 def test_the_time_needs_no_camera() -> None:
     answer = answerer(Scene()).answer(ask("what time is it?"))
     assert (answer.text, answer.origin, answer.confidence) == ("It is 14:07.", Origin.LOCAL, 1.0)
+
+
+@dataclass
+class Switch:
+    """A skill that does something."""
+
+    fault: EdgeError | None = None
+    score: float = 1.0
+    done: int = 0
+    name: str = "switch"
+    about_scene: bool = False
+    slots: dict[str, str] = field(default_factory=dict)
+    confidence: float = 1.0
+    then: None = None
+
+    @property
+    def skill(self) -> Switch:
+        return self
+
+    def answer(self, question: Question, scene: Scene, slots: Mapping[str, str]) -> Reply | None:
+        assert not scene.sources
+        assert slots == self.slots
+        return Reply("Done.", self.score, events=(Event("switched", question.source, 0.0, {}),), then=self._act)
+
+    def _act(self) -> None:
+        self.done += 1
+        if self.fault:
+            raise self.fault
+
+
+@pytest.mark.parametrize(
+    ("switch", "schema", "origin", "text", "done"),
+    [
+        pytest.param(Switch(), None, Origin.LOCAL, "Done.", 1, id="what is said is done"),
+        pytest.param(Switch(score=0.5), None, Origin.ABSTAINED, "Done.", 0, id="a guess does nothing"),
+        pytest.param(Switch(), {"type": "object"}, Origin.ABSTAINED, "Done.", 0, id="nor does a text nobody wanted"),
+        pytest.param(
+            Switch(EdgeError("the disk is full")), None, Origin.ABSTAINED, "could not do that: the disk is full", 1,
+            id="what fails is said",
+        ),
+    ],
+)  # fmt: skip
+def test_an_answer_does_what_it_says_only_if_it_is_kept(
+    switch: Switch, schema: dict[str, object] | None, origin: Origin, text: str, done: int
+) -> None:
+    made = Answerer(lambda _: switch, Scene(), ConfidenceGate(0.8), never_look, Minds(NO_KEY))
+    answer = made.answer(Question("switch it on", "mqtt", NOW, schema=schema))
+    assert answer.origin is origin
+    assert text in answer.text
+    assert switch.done == done
+    assert bool(answer.events) is (origin is Origin.LOCAL)
