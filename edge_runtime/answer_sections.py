@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 from edge_runtime.sections import Section
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+ASKERS = ("mqtt", "http", "wyoming", "terminal")
+"""Where questions come from besides the microphones."""
 Leaving = Literal["nothing", "text", "redacted_picture", "picture"]
 
 
@@ -146,7 +148,7 @@ class EgressSettings(Section):
     default: Leaving = Field(default="text", description="What may leave from a source that `sources` does not name.")
     sources: dict[str, Leaving] = Field(
         default={},
-        description="For each camera, microphone, mqtt, http or terminal: nothing, text, redacted_picture or picture.",
+        description="For each camera, microphone, mqtt, http, wyoming or terminal: nothing, text, redacted_picture or picture.",
     )
     private_words: tuple[str, ...] = Field(
         default=(), description="Words that never leave, such as the names of those who live here."

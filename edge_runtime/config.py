@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from edge_runtime.answer_sections import (
+    ASKERS,
     AnsweringSettings,
     ApiSettings,
     CloudSettings,
@@ -237,6 +238,15 @@ class Settings(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two sources are called {twice[0]!r}; give each its own name")
+        return self
+
+    @model_validator(mode="after")
+    def _policies_are_of_sources(self) -> Self:
+        """A misspelt name would leave its source with the default, which may let more out."""
+        known = [*(source.name for source in (*self.cameras, *self.microphones)), *ASKERS]
+        strange = sorted(set(self.egress.sources) - set(known))
+        if strange:
+            raise ValueError(f"egress.sources names {strange[0]!r}, which asks nothing; known: {', '.join(known)}")
         return self
 
     @classmethod

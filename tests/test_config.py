@@ -94,3 +94,11 @@ def test_the_defaults_let_nothing_out() -> None:
     assert not settings.cloud.enabled
     assert settings.egress.default == "text"
     assert not settings.api.enabled
+
+
+def test_a_policy_of_a_source_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("cameras: [{name: door, url: door.mp4}]\negress: {sources: {dor: nothing}}")
+    with pytest.raises(ConfigError, match="names 'dor', which asks nothing; known: door, mqtt, http"):
+        Settings.load(tmp_path / "a.yaml")
+    (tmp_path / "a.yaml").write_text("cameras: [{name: door, url: door.mp4}]\negress: {sources: {door: nothing}}")
+    assert Settings.load(tmp_path / "a.yaml").egress.sources == {"door": "nothing"}
