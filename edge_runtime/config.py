@@ -243,7 +243,8 @@ class Settings(Section):
     @model_validator(mode="after")
     def _policies_are_of_sources(self) -> Self:
         """A misspelt name would leave its source with the default, which may let more out."""
-        known = [*(source.name for source in (*self.cameras, *self.microphones)), *ASKERS]
+        cameras, microphones = (camera.name for camera in self.cameras), (one.name for one in self.microphones)
+        known = [*cameras, *microphones, *ASKERS]
         strange = sorted(set(self.egress.sources) - set(known))
         if strange:
             raise ValueError(f"egress.sources names {strange[0]!r}, which asks nothing; known: {', '.join(known)}")

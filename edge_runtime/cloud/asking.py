@@ -53,13 +53,13 @@ def asked_for(
     return Asked(parcel, messages, tokens, max_output_tokens, wire)
 
 
-def repair_of(asked: Asked, reply: str, complaint: str) -> Asked:
+def repair_of(asked: Asked, reply: str, complaint: str, gate: EgressGate) -> Asked:
     """Return the question again, with the reply that was wrong and what is wrong with it."""
-    more = [
-        {"role": "assistant", "content": reply},
-        {"role": "user", "content": f"That is not valid: {complaint}. Send the corrected JSON alone."},
-    ]
-    return replace(asked, messages=[*asked.messages, *more], tokens=asked.tokens + token_bound(more))
+    parcel = gate.add(asked.parcel, reply, f"That is not valid: {complaint}. Send the corrected JSON alone.")
+    wrong, order = parcel.texts[-2:]
+    more = [{"role": "assistant", "content": wrong}, {"role": "user", "content": order}]
+    tokens = asked.tokens + token_bound(more)
+    return replace(asked, parcel=parcel, messages=[*asked.messages, *more], tokens=tokens)
 
 
 def token_bound(messages: list[dict[str, Any]], wire: Mapping[str, Any] | None = None) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.cloud.picture import Picture, render
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from edge_runtime.answer_sections import EgressSettings
     from edge_runtime.cloud.ledger import Ledger
     from edge_runtime.cloud.picture import Find
+    from edge_runtime.prompts.book import Prompt
     from edge_runtime.types import Box, Frame
 
 POLICIES = ("nothing", "text", "redacted_picture", "picture")
@@ -138,6 +140,17 @@ class EgressGate:
             outgoing.source, outgoing.why, policy, tuple(one.text for one in redacted), dict(masked),
             self._picture(outgoing, policy), outgoing.mark,
         )  # fmt: skip
+
+    def add(self, parcel: Parcel, *texts: str) -> Parcel:
+        """Return the parcel with more texts, as far as they may leave."""
+        redacted = [self._redactor.redact(text) for text in texts]
+        masked = sum((Counter(one.counts) for one in redacted), Counter(parcel.masked))
+        return replace(parcel, texts=(*parcel.texts, *(one.text for one in redacted)), masked=dict(masked))
+
+    def cleaned(self, prompt: Prompt) -> Prompt:
+        """Return a prompt without what is private in it: the owner may have written it."""
+        system, *said = (self._redactor.redact(text).text for text in (prompt.system, *chain(*prompt.examples)))
+        return replace(prompt, system=system, examples=tuple(zip(said[::2], said[1::2], strict=True)))
 
     def preview(self, outgoing: Outgoing) -> dict[str, Any]:
         """Return what would leave, before and after, without writing anything down; "jpeg" is the picture's bytes.

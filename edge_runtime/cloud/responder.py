@@ -89,7 +89,7 @@ class CloudResponder:
         """
         start = time.monotonic()
         question = request.question
-        prompt = self._prompts.of(request.skill)
+        prompt = self._books.gate.cleaned(self._prompts.of(request.skill))
         schema = prompt.output if question.schema is None else question.schema
         expected = None if schema is None else AnswerFormat(schema)
         frame = question.frame if question.frame is not None and self.sees(question.frame.source) else None
@@ -133,7 +133,7 @@ class CloudResponder:
         complaint = self._complaint(bought, expected)
         if complaint is not None:
             logger.info("%s is asked to correct its answer: %s", bought.provider.name, complaint)
-            repair = repair_of(asked, bought.completion.text, complaint)
+            repair = repair_of(asked, bought.completion.text, complaint, self._books.gate)
             again = self._from_somebody(request, calls, repair, (bought.provider,))
             bought = replace(again, pico_usd=bought.pico_usd + again.pico_usd)
             complaint = self._complaint(bought, expected)

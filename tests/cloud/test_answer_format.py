@@ -156,3 +156,15 @@ def test_what_is_no_schema_is_refused_before_anything_is_asked(
 )
 def test_strict_decoding_is_asked_for_where_endpoints_allow_it(schema: dict[str, Any], strict: bool) -> None:
     assert AnswerFormat(schema).wire()["json_schema"]["strict"] is strict
+
+
+def test_a_correction_passes_the_egress_gate_too(rig: Rig, endpoint: Endpoint) -> None:
+    endpoint.script = [completion('{"name": "ann@example.com"}'), completion('{"number": 3}')]
+    schema = {"type": "object", "properties": {"number": {"type": "integer"}}, "required": ["number"]}
+    rig.make(endpoint.url).answer(asked("how many?", schema=schema))
+    sent = [entry for entry in rig.ledger if entry["kind"] == "send"]
+    for entry, request in zip(sent, endpoint.requests, strict=True):
+        assert "ann@example.com" not in json.dumps(request)
+        said = [str(message["content"]) for message in request["messages"][-3:] if message["role"] != "system"]
+        assert [text for text in said if text in entry["texts"]], "what left stands in the ledger"
+    assert '{"name": "[email]"}' in sent[1]["texts"]

@@ -332,3 +332,16 @@ def test_an_entry_says_what_it_cost_and_for_what(tmp_path: Path) -> None:
     assert sent["to"] == {"provider": "first", "host": "api.example.org", "model": "m"}
     assert (sent["worst_case_usd"], sent["prompt"], sent["picture"]) == (0.002, "general@1:abc", None)
     assert (settled["of"], settled["cost_usd"], settled["outcome"]) == (entry.id, 0.001, "answered")
+
+
+def test_what_is_private_in_a_prompt_of_the_owners_stays_here(make: Callable[..., Any], endpoint: Endpoint) -> None:
+    responder, _ = make(private_words=("plain",))
+    responder.answer(request("who won the cup?"))
+    (sent,) = endpoint.requests
+    assert "plain" not in str(sent["messages"]), "the shipped persona wants plain sentences"
+    assert "who won the cup?" in str(sent["messages"])
+
+
+def test_the_shipped_prompts_leave_as_they_are(tmp_path: Path) -> None:
+    gate = EgressGate(EgressSettings(), Ledger(tmp_path, 1), lambda _: ())
+    assert [gate.cleaned(prompt) for prompt in PromptBook()] == list(PromptBook())
