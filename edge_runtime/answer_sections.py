@@ -148,7 +148,7 @@ class EgressSettings(Section):
     default: Leaving = Field(default="text", description="What may leave from a source that `sources` does not name.")
     sources: dict[str, Leaving] = Field(
         default={},
-        description="For cameras, microphones, mqtt, http, wyoming, terminal: nothing, text, redacted_picture or picture.",
+        description="For each camera, microphone, mqtt, http, wyoming, terminal: one of the words that `default` knows.",
     )
     private_words: tuple[str, ...] = Field(
         default=(), description="Words that never leave, such as the names of those who live here."
