@@ -145,10 +145,13 @@ class CloudSettings(Section):
 class EgressSettings(Section):
     """What may leave the box with a question, by where it comes from; sound never does."""
 
-    default: Leaving = Field(default="text", description="What may leave from a source that `sources` does not name.")
+    default: Leaving = Field(
+        default="text",
+        description="What may leave from where `sources` does not say: nothing, text, redacted_picture or picture.",
+    )
     sources: dict[str, Leaving] = Field(
         default={},
-        description="For each camera, microphone, mqtt, http, wyoming, terminal: one of the words that `default` knows.",
+        description="The same for each camera, microphone, mqtt, http, wyoming or terminal.",
     )
     private_words: tuple[str, ...] = Field(
         default=(), description="Words that never leave, such as the names of those who live here."
