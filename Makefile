@@ -11,7 +11,7 @@ BUILD := .venv-build/bin
 	touch $@
 
 .venv/.dev: .venv/.setup
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[mic,demo,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[mic,demo,ocr,plot,dev]'
 	touch $@
 
 setup: .venv/.setup
