@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.answer_sections import BudgetSettings, CloudSettings, EgressSettings, ProviderSettings
-from edge_runtime.assembly import Models
 from edge_runtime.cloud.answer_cache import AnswerCache
 from edge_runtime.cloud.attempt import Books
 from edge_runtime.cloud.client import ChatClient
@@ -36,6 +35,7 @@ from edge_runtime.skills.nouns import Nouns
 from edge_runtime.skills.routing import Router
 from edge_runtime.skills.sentences import question_sentences
 from edge_runtime.types import Question, Request
+from edge_runtime.wiring.assembly import Models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_runtime.assembly import Models
 from edge_runtime.decision.confidence import ConfidenceGate
 from edge_runtime.decision.gate_fitting import Promise, fit_gate
 from edge_runtime.decision.gate_report import report
 from edge_runtime.decision.gate_table import ANY_SKILL, GateTable
-from edge_runtime.gate_tables import embed_all
-from edge_runtime.gates import remembering
+from edge_runtime.wiring.assembly import Models
+from edge_runtime.wiring.gate_tables import embed_all
+from edge_runtime.wiring.gates import remembering
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_runtime import answers
-from edge_runtime.assembly import Models
 from edge_runtime.config import Settings
 from edge_runtime.skills.figures import measured
 from edge_runtime.skills.labelled import Sentence, read_labelled
 from edge_runtime.skills.meaning import Examples, Meaning
+from edge_runtime.wiring import answers
+from edge_runtime.wiring.assembly import Models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_runtime.assembly import Models
 from edge_runtime.decision.passages import Passage, passages_of
 from edge_runtime.decision.retrieval import Hit, Index, likelihood
+from edge_runtime.wiring.assembly import Models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -20,17 +20,17 @@ import numpy as np
 import soundfile
 import soxr
 
-from edge_runtime.assembly import Models
 from edge_runtime.config import Settings, VoiceSettings
 from edge_runtime.decision.continuations import Continuations
 from edge_runtime.decision.endpointing import Endpointer
 from edge_runtime.decision.intents import IntentMatcher, speech_grammar
-from edge_runtime.ears import make_voice, recogniser
 from edge_runtime.inference.vad import VoiceActivity
 from edge_runtime.pipelines.understanding import Understanding
 from edge_runtime.pipelines.voice import Companions, VoicePipeline
 from edge_runtime.sentences import Source, home
 from edge_runtime.types import SAMPLE_RATE_HZ, AudioChunk, Event, Question
+from edge_runtime.wiring.assembly import Models
+from edge_runtime.wiring.ears import make_voice, recogniser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.answers import make_answerer
-from edge_runtime.assembly import Models
 from edge_runtime.config import Settings
 from edge_runtime.decision.scene import Scene
 from edge_runtime.metrics import Metrics
 from edge_runtime.questions import Questions
 from edge_runtime.runtime import Worker
 from edge_runtime.types import Origin, Question
+from edge_runtime.wiring.answers import make_answerer
+from edge_runtime.wiring.assembly import Models
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "cloud"))
 from openai_server import Endpoint, Reply, serving

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from edge_runtime.assembly import Models
 from edge_runtime.bundles.manifest import default_bundle
 from edge_runtime.inference.sounds import SoundStream, SoundTagger
 from edge_runtime.pipelines.sound import SoundPipeline
 from edge_runtime.types import SAMPLE_RATE_HZ, AudioChunk
+from edge_runtime.wiring.assembly import Models
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 CHUNK = 512

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import yaml
 
-from edge_runtime.assembly import Models
 from edge_runtime.config import Settings, VoiceSettings
-from edge_runtime.ears import make_voice
 from edge_runtime.types import SAMPLE_RATE_HZ, AudioChunk
+from edge_runtime.wiring.assembly import Models
+from edge_runtime.wiring.ears import make_voice
 from models.omni_nano.exam_ears import DECIBELS, samples
 from models.omni_nano.trials import Trial, grammars
 from scripts.calibrate_ears import material

@@ -15,25 +15,17 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from edge_runtime import __version__
-from edge_runtime.answers import make_answerer
-from edge_runtime.assembly import Models, check_labels, make_sounds
 from edge_runtime.config import CameraSettings, MicrophoneSettings, Settings
 from edge_runtime.decision.motion import MotionGate
 from edge_runtime.decision.scene import Scene
 from edge_runtime.decision.tracking import Tracker
 from edge_runtime.decision.zones import Line, Zone, ZoneMonitor
-from edge_runtime.dictation import make_dictation
-from edge_runtime.doors import Doors
-from edge_runtime.ears import make_voice
 from edge_runtime.errors import ConfigError
 from edge_runtime.house import House
-from edge_runtime.household import keep_time
 from edge_runtime.metrics import Metrics
-from edge_runtime.mouth import Mouth
 from edge_runtime.pipelines.vision import VisionPipeline
 from edge_runtime.questions import answered
 from edge_runtime.runtime import Runtime
-from edge_runtime.senses import make_event_log
 from edge_runtime.sinks import topics
 from edge_runtime.sinks.broker import EmbeddedBroker, answers
 from edge_runtime.sinks.console import ConsoleSink
@@ -44,6 +36,14 @@ from edge_runtime.sinks.snapshot import annotate, save_picture
 from edge_runtime.sinks.spool import Spool
 from edge_runtime.sources.opening import open_camera, open_microphone
 from edge_runtime.types import Answer, Event, Question
+from edge_runtime.wiring.answers import make_answerer
+from edge_runtime.wiring.assembly import Models, check_labels, make_sounds
+from edge_runtime.wiring.dictation import make_dictation
+from edge_runtime.wiring.doors import Doors
+from edge_runtime.wiring.ears import make_voice
+from edge_runtime.wiring.household import keep_time
+from edge_runtime.wiring.mouth import Mouth
+from edge_runtime.wiring.senses import make_event_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -124,7 +124,7 @@ class App:
         questions: Source,
         dictation: Dictation | None,
     ) -> ApiServer:
-        from edge_runtime.api_door import Parts, api_server  # noqa: PLC0415 - few boxes serve it
+        from edge_runtime.wiring.api_door import Parts, api_server  # noqa: PLC0415 - few boxes serve it
 
         runtime = partial(getattr, self, "runtime", None)
         parts = Parts(models, self.house.questions.submit, self.metrics, runtime, voice, questions, dictation)

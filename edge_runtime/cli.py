@@ -16,20 +16,21 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
-from edge_runtime import __version__, output
-from edge_runtime.ask_verb import ask
-from edge_runtime.bundle_verbs import bundles
+from edge_runtime import __version__
 from edge_runtime.config import Settings
 from edge_runtime.errors import BundleError, ConfigError, EdgeError, InputError
-from edge_runtime.gate_verbs import gate
-from edge_runtime.intent_verbs import intents
-from edge_runtime.ledger_verb import ledger
 from edge_runtime.runtime import ExitStatus
-from edge_runtime.say_verb import say
-from edge_runtime.serve_verb import serve
 from edge_runtime.settings_help import explain
-from edge_runtime.teach_verbs import listening_of, teach, wake
-from edge_runtime.transcribe_verb import transcribe
+from edge_runtime.verbs import output
+from edge_runtime.verbs.ask import ask
+from edge_runtime.verbs.bundle import bundles
+from edge_runtime.verbs.gate import gate
+from edge_runtime.verbs.intents import intents
+from edge_runtime.verbs.ledger import ledger
+from edge_runtime.verbs.say import say
+from edge_runtime.verbs.serve import serve
+from edge_runtime.verbs.teach import listening_of, teach, wake
+from edge_runtime.verbs.transcribe import transcribe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,9 +107,10 @@ def detect(
     as_json: Json = False,
 ) -> None:
     """Find objects in pictures."""
-    from edge_runtime import assembly, verbs  # noqa: PLC0415 - help and errors come faster without the models
+    from edge_runtime.verbs import work  # noqa: PLC0415 - help and errors come faster without the models
+    from edge_runtime.wiring import assembly  # noqa: PLC0415 - help and errors come faster without the models
 
-    detecting = verbs.detecting(assembly.Models(bundle, min_score=min_score))
+    detecting = work.detecting(assembly.Models(bundle, min_score=min_score))
     _each("path", paths, detecting, as_json=as_json, words=output.detect_words)
 
 
@@ -125,11 +127,12 @@ def embed(
     as_json: Json = False,
 ) -> None:
     """Turn pictures, sounds or texts into vectors of the joint space."""
-    from edge_runtime import assembly, verbs  # noqa: PLC0415 - help and errors come faster without the models
+    from edge_runtime.verbs import work  # noqa: PLC0415 - help and errors come faster without the models
+    from edge_runtime.wiring import assembly  # noqa: PLC0415 - help and errors come faster without the models
 
     if image + text + audio != 1:
         raise InputError("say what the values are: one of --image, --text and --audio")
-    embedding = verbs.embedding(assembly.Models(bundle), "image" if image else "audio" if audio else "text")
+    embedding = work.embedding(assembly.Models(bundle), "image" if image else "audio" if audio else "text")
     _each("input", values, embedding, as_json=as_json, words=output.embed_words)
 
 
@@ -147,10 +150,11 @@ def classify(
     as_json: Json = False,
 ) -> None:
     """Choose the label that fits a picture or a sound best, among any words or those that the bundle knows."""
-    from edge_runtime import assembly, verbs  # noqa: PLC0415 - help and errors come faster without the models
+    from edge_runtime.verbs import work  # noqa: PLC0415 - help and errors come faster without the models
+    from edge_runtime.wiring import assembly  # noqa: PLC0415 - help and errors come faster without the models
 
-    chosen = [] if labels is None else verbs.label_list(labels)
-    classifying = verbs.classifying(assembly.Models(bundle), chosen, template)
+    chosen = [] if labels is None else work.label_list(labels)
+    classifying = work.classifying(assembly.Models(bundle), chosen, template)
     _each("path", paths, classifying, as_json=as_json, words=output.classify_words)
 
 
@@ -165,9 +169,9 @@ def hear(
     as_json: Json = False,
 ) -> None:
     """Find sounds in sound files, those you taught too: what, and from when to when."""
-    from edge_runtime import verbs  # noqa: PLC0415 - help and errors come faster without the models
+    from edge_runtime.verbs import work  # noqa: PLC0415 - help and errors come faster without the models
 
-    hearing = verbs.hearing(listening_of(config, bundle), min_score)
+    hearing = work.hearing(listening_of(config, bundle), min_score)
     _each("path", paths, hearing, as_json=as_json, words=output.hear_words)
 
 
@@ -182,13 +186,13 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Understand spoken commands in sound files."""
-    from edge_runtime import verbs  # noqa: PLC0415 - help and errors come faster without the models
+    from edge_runtime.verbs import work  # noqa: PLC0415 - help and errors come faster without the models
 
     settings = Settings.load(config)
     if sentences:
         own = settings.voice.model_copy(update={"sentences": sentences, "builtin_sentences": False})
         settings = settings.model_copy(update={"voice": own})
-    _each("path", paths, verbs.commanding(settings), as_json=as_json, words=output.command_words)
+    _each("path", paths, work.commanding(settings), as_json=as_json, words=output.command_words)
 
 
 cli.command()(ask)
@@ -202,7 +206,7 @@ cli.command()(transcribe)
 @cli.command()
 def doctor(config: Config = None, as_json: Json = False) -> None:
     """Check cameras, microphones, speech, broker, clock, disk, model and key."""
-    from edge_runtime.doctor import examine  # noqa: PLC0415
+    from edge_runtime.verbs.doctor import examine  # noqa: PLC0415
 
     failed = False
     for finding in examine(Settings.load(config)):

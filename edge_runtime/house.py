@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from edge_runtime.metrics import Metrics
-    from edge_runtime.mouth import Mouth
     from edge_runtime.pipelines.answering import Answerer
     from edge_runtime.pipelines.dictation import Dictation
     from edge_runtime.pipelines.sound import SoundPipeline
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from edge_runtime.sinks.fanout import FanOut
     from edge_runtime.sources.health import PictureStatus, SoundStatus
     from edge_runtime.sources.opening import ChunkSource, FrameSource
+    from edge_runtime.wiring.mouth import Mouth
 
 log = logging.getLogger(__name__)
 

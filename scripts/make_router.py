@@ -7,10 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from edge_runtime.answers import make_router
-from edge_runtime.assembly import Models
 from edge_runtime.config import Settings
 from edge_runtime.skills.lessons import SHIPPED
+from edge_runtime.wiring.answers import make_router
+from edge_runtime.wiring.assembly import Models
 
 
 def main() -> None:

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edge_runtime.assembly import Models
 from edge_runtime.bundles.manifest import default_bundle
 from edge_runtime.bundles.parts import ClassifyPart
 from edge_runtime.errors import EdgeError, InputError
 from edge_runtime.making.writing import appearing, check_place
 from edge_runtime.sources.files import read_picture
+from edge_runtime.wiring.assembly import Models
 from models.omni_nano import own_bundle, own_looks, own_memory, own_pictures
 from models.omni_nano.everyday import GROUPS, TEMPLATES
 from models.omni_nano.own_memory import Lesson, Memory, Words

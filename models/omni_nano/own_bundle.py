@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from edge_runtime.assembly import Models
+    from edge_runtime.wiring.assembly import Models
     from models.omni_nano.own_memory import Memory
     from models.omni_nano.own_pictures import OwnPicture
 

@@ -14,19 +14,19 @@ import pytest
 from openai_server import KEY, serving
 
 from edge_runtime.answer_sections import EgressSettings
-from edge_runtime.assembly import Models
 from edge_runtime.cloud.egress import Destination, EgressGate, Outgoing
 from edge_runtime.cloud.ledger import Ledger
 from edge_runtime.cloud.ledger_check import check, entries
 from edge_runtime.cloud.picture import Area, render
 from edge_runtime.cloud.responder import CloudResponder
-from edge_runtime.cloud_wiring import make_cloud
 from edge_runtime.config import Settings
-from edge_runtime.egress_wiring import PrivateAreas, ledger_folder
 from edge_runtime.errors import CloudError, EgressRefusedError
 from edge_runtime.prompts.book import PromptBook
 from edge_runtime.sources.files import read_picture
 from edge_runtime.types import AudioChunk, Frame, Origin, Question, Request, Turn
+from edge_runtime.wiring.assembly import Models
+from edge_runtime.wiring.cloud import make_cloud
+from edge_runtime.wiring.egress import PrivateAreas, ledger_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,13 +8,13 @@ import pytest
 import soundfile
 
 from edge_runtime import demo
-from edge_runtime.assembly import Models
 from edge_runtime.decision.grammar import spoken
 from edge_runtime.decision.intents import speech_grammar
 from edge_runtime.inference.acoustic import AcousticModel
 from edge_runtime.inference.asr import SpeechToText
 from edge_runtime.sentences import home
 from edge_runtime.types import AudioChunk
+from edge_runtime.wiring.assembly import Models
 
 RATE = 16_000
 QUESTIONS = {

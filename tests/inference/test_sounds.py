@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from tiny_ears import HIGH_HZ, LOW_HZ, PART, bundle_with_ears, silence, tone
 
-from edge_runtime.assembly import Models
 from edge_runtime.bundles.parts import AudioPart
 from edge_runtime.errors import BundleError, ConfigError
 from edge_runtime.inference.log_mel import HOP_SAMPLES, PATCH_SAMPLES, patches
 from edge_runtime.inference.sounds import SILENCE, SoundStream, SoundTagger
 from edge_runtime.types import SAMPLE_RATE_HZ
+from edge_runtime.wiring.assembly import Models
 
 if TYPE_CHECKING:
     from edge_runtime.inference.sounds import Tagged

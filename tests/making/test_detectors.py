@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from edge_runtime.assembly import Models
 from edge_runtime.bundles.manifest import Manifest
 from edge_runtime.errors import InputError
 from edge_runtime.making import detectors, maker
 from edge_runtime.making.coco import COCO
 from edge_runtime.making.order import Order
+from edge_runtime.wiring.assembly import Models
 
 onnx = pytest.importorskip("onnx", reason="the build extra is not installed")
 onnx_detectors = pytest.importorskip("onnx_detectors", reason="the build extra is not installed")

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from edge_runtime.assembly import Models
 from edge_runtime.bundles.manifest import Manifest
 from edge_runtime.errors import InputError
 from edge_runtime.making import maker
 from edge_runtime.making.order import Order
+from edge_runtime.wiring.assembly import Models
 
 torch = pytest.importorskip("torch", reason="the build extra is not installed")
 transformers = pytest.importorskip("transformers", reason="the build extra is not installed")

@@ -13,7 +13,7 @@ from edge_runtime.inference.chat_template import DEFAULTS, ChatTemplate
 from edge_runtime.inference.generator import Generator, Wish
 from edge_runtime.making import maker
 from edge_runtime.making.order import Order
-from edge_runtime.output import bundle_words
+from edge_runtime.verbs.output import bundle_words
 
 onnx = pytest.importorskip("onnx", reason="the build extra is not installed")
 torch = pytest.importorskip("torch", reason="the build extra is not installed")

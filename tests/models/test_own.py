@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_runtime.assembly import Models
 from edge_runtime.bundles.manifest import default_bundle
 from edge_runtime.sources.files import read_picture
+from edge_runtime.wiring.assembly import Models
 
 pytest.importorskip("torch", reason="the extra [build] is not installed")
 pytest.importorskip("onnx", reason="the extra [build] is not installed")

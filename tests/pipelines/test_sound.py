@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from tiny_ears import HIGH_HZ, LOW_HZ, bundle_with_ears, silence, tone
 
-from edge_runtime.assembly import Models
 from edge_runtime.inference.sounds import SoundStream, SoundTagger
 from edge_runtime.pipelines.sound import SoundPipeline
 from edge_runtime.types import SAMPLE_RATE_HZ, AudioChunk
+from edge_runtime.wiring.assembly import Models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,16 +10,16 @@ import pytest
 import soundfile
 
 from edge_runtime import demo
-from edge_runtime.assembly import Models
 from edge_runtime.decision.endpointing import Endpointer
 from edge_runtime.decision.intents import IntentMatcher, speech_grammar
-from edge_runtime.ears import recogniser
 from edge_runtime.inference.asr import Transcript
 from edge_runtime.inference.vad import VoiceActivity
 from edge_runtime.pipelines.understanding import Understanding
 from edge_runtime.pipelines.voice import VoicePipeline
 from edge_runtime.sentences import home
 from edge_runtime.types import AudioChunk, Event, Question
+from edge_runtime.wiring.assembly import Models
+from edge_runtime.wiring.ears import recogniser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from edge_runtime.config import Settings
 from edge_runtime.decision.scene import Scene
-from edge_runtime.home import Home
 from edge_runtime.pipelines.understanding import Understood
 from edge_runtime.skills.commands import Commands
 from edge_runtime.types import Question
+from edge_runtime.wiring.home import Home
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_runtime.answers import make_router
-from edge_runtime.assembly import Models
 from edge_runtime.config import Settings
 from edge_runtime.skills.lessons import lessons
 from edge_runtime.skills.phrasing import normal
+from edge_runtime.wiring.answers import make_router
+from edge_runtime.wiring.assembly import Models
 
 if TYPE_CHECKING:
     from edge_runtime.skills.routing import Router

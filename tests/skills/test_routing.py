@@ -8,7 +8,6 @@ from hassil.sample import sample_intents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_runtime.assembly import Models
 from edge_runtime.decision.intents import IntentMatcher
 from edge_runtime.skills.builtin import Means, builtin_skills
 from edge_runtime.skills.lessons import Memory
@@ -16,6 +15,7 @@ from edge_runtime.skills.nouns import Nouns
 from edge_runtime.skills.phrasing import normal
 from edge_runtime.skills.routing import EmbedText, Router
 from edge_runtime.skills.sentences import camera_names, question_sentences, spoken_questions
+from edge_runtime.wiring.assembly import Models
 
 LABELS = ("person", "bicycle", "car", "motorcycle", "bus", "cat", "dog", "couch", "potted plant", "tv", "cell phone")
 NOUNS = Nouns(LABELS)

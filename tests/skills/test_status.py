@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from edge_runtime.decision.scene import Scene
-from edge_runtime.machine import addresses, health
 from edge_runtime.skills.status import Health, Machine, Status
 from edge_runtime.types import Frame, Observation, Question
+from edge_runtime.wiring.machine import addresses, health
 
 if TYPE_CHECKING:
     from pathlib import Path

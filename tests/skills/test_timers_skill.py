@@ -12,8 +12,8 @@ from edge_runtime.decision.timers import Moment
 from edge_runtime.errors import EdgeError
 from edge_runtime.skills.timer_words import wish_of
 from edge_runtime.skills.timers import MOST_TIMERS, NOBODY, Timers
-from edge_runtime.timekeeping import Timers as Kept
 from edge_runtime.types import Question
+from edge_runtime.wiring.timekeeping import Timers as Kept
 
 if TYPE_CHECKING:
     from pathlib import Path
