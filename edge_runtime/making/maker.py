@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.making.order import Order, Say
 
-_PARTS = ("image", "text", "detector", "labels", "classify", "speech", "audio", "phones", "generator")
+_PARTS = ("image", "text", "detector", "labels", "classify", "speech", "audio", "phones", "faces", "generator")
 
 
 def make(order: Order, say: Say) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def test_show_says_what_a_bundle_holds(run: Run) -> None:
     record = json.loads(out)
     assert status == 0
     assert record["name"] == "omni-nano"
-    assert record["parts"] == ["image", "text", "detector", "classify"]
+    assert record["parts"] == ["image", "text", "detector", "classify", "audio", "phones", "faces"]
     assert record["files"]["image.onnx"] == (default_bundle() / "image.onnx").stat().st_size
     status, out, _ = run("bundle", "show", str(default_bundle()))
     assert status == 0

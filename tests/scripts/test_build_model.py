@@ -148,7 +148,7 @@ def test_stages_run_in_their_own_order_and_strange_ones_are_named(tmp_path: Path
     recipe.write_text('stages = ["export", "distil"]', encoding="utf-8")
     assert build_model.chosen(workshop[1]) == ("distil", "export")
     recipe.write_text('stages = ["bake"]', encoding="utf-8")
-    with pytest.raises(SystemExit, match="there is no stage bake; choose from lexicon, speak"):
+    with pytest.raises(SystemExit, match="there is no stage bake; choose from faces, lexicon, speak"):
         build_model.chosen(workshop[2])
 
 

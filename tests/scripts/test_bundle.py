@@ -28,6 +28,8 @@ seed = 7
 max_tokens = 64
 [classify]
 templates = ["a photo of a {}"]
+[faces]
+thresholds = [0.5, 0.4, 0.3]
 [phones]
 seed = 12
 [sounds]
@@ -120,12 +122,16 @@ def test_a_bundle_vouches_for_its_files_and_says_how_it_was_built(workshop: Work
 @pytest.mark.parametrize(
     ("table", "without", "parts"),
     [
-        pytest.param("bench", set(), {"image", "text", "phones", "audio"}, id="eyes and ears"),
+        pytest.param("bench", set(), {"image", "text", "phones", "audio", "faces"}, id="eyes and ears"),
         pytest.param(
-            "phones", {*bundle.GROUPS["phones"]}, {"image", "text", "audio"}, id="none for speech, whatever is left"
+            "phones",
+            {*bundle.GROUPS["phones"]},
+            {"image", "text", "audio", "faces"},
+            id="none for speech, whatever is left",
         ),
-        pytest.param("sounds", {*bundle.SOUNDS}, {"image", "text", "phones"}, id="none for sounds"),
-        pytest.param("image", {*bundle.EYES}, {"phones", "audio"}, id="ears alone"),
+        pytest.param("sounds", {*bundle.SOUNDS}, {"image", "text", "phones", "faces"}, id="none for sounds"),
+        pytest.param("image", {*bundle.EYES}, {"phones", "audio", "faces"}, id="ears alone"),
+        pytest.param("faces", {*bundle.FACES}, {"image", "text", "phones", "audio"}, id="none for faces"),
     ],
 )
 def test_a_recipe_has_the_parts_it_has_tables_for(
@@ -143,7 +149,7 @@ def test_a_recipe_has_the_parts_it_has_tables_for(
     bundle.run(Workshop(workshop.recipe, workshop.data, workshop.teachers, workshop.build))
     manifest = json.loads((workshop.model / "bundle" / "manifest.json").read_text(encoding="utf-8"))
     assert set(manifest["files"]) == set(bundle.FILES) - without
-    assert {name for name in ("image", "text", "phones", "audio") if name in manifest} == parts
+    assert {name for name in ("image", "text", "phones", "audio", "faces") if name in manifest} == parts
 
 
 def test_the_ears_are_told_what_they_hear_with(workshop: Workshop) -> None:
