@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import SinkError
 from edge_runtime.sinks.event_past import ALIVE_EVERY_S
+from edge_runtime.sinks.sqlite_file import SqliteFile, used_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,8 @@ FIRST_SET = 1_704_067_200.0
 KEPT = frozenset({"object", "zone", "line", "sound", "intent", "answered", "source_status", "timer"})
 WRITE_EVERY_S = 3.0
 TIDY_EVERY = 500
+MOST_WAITING = 5_000
+"""Events that wait in memory at most while the disk takes none; the oldest go."""
 _DAY_S = 86_400.0
 _GO_AT_ONCE = 0.1
 _MAX_DATA = 4_000
@@ -51,7 +54,8 @@ class EventLog:
     """A sink that keeps events for `days` and within `max_mb`; the oldest go first. Safe across threads.
 
     What came in is written every few seconds in one transaction, and at `close`: `kill -9` loses the last seconds at
-    most. A file that is not a sound database is moved to `<path>.corrupt`, said in the log, and a new one made.
+    most. What the disk does not take waits in memory, the newest 5,000 events, and is tried again. A file that is not a
+    sound database is moved to `<path>.corrupt`, said in the log, and a new one made.
 
     Events that come before the clock is set are kept in their order, marked, and get their time once it is set.
 
@@ -73,14 +77,15 @@ class EventLog:
         self._keep_s = days * _DAY_S
         self._max_bytes = max_mb * 1_000_000
         self._clock = clock
-        self._lock = threading.Lock()
+        # Whoever publishes never waits for the disk, so what waits has a lock of its own.
+        self._arriving = threading.Lock()
+        self._writing = threading.Lock()
         self._waiting: list[Row] = []
         self._untidy = 0
         self._closed = threading.Event()
         self._failing = False
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._open_or_replace()
+            self._file = SqliteFile(path, "event log", _PRAGMAS, self._prepare, wait_s=5.0)
         except (sqlite3.Error, OSError) as error:
             raise SinkError(
                 f"event log {path} cannot be opened: {error}; check that the folder can be written"
@@ -99,19 +104,27 @@ class EventLog:
         now = self._clock()
         # A recording may be read faster than it was made; nothing has happened after now.
         wall = min(now - time.monotonic() + event.at, now)
-        with self._lock:
+        with self._arriving:
             self._waiting.append((event.id, wall, event.at, event.kind, event.source, label, score, text))
 
     def flush(self) -> None:
         """Write what waits.
 
         Raises:
-            SinkError: the disk is full or failing; what waited is lost where it cannot be written.
+            SinkError: the disk is full or failing; the newest of what waits is tried again with the next write.
         """
-        with self._lock:
+        with self._writing:
+            with self._arriving:
+                rows, self._waiting = self._waiting, []
             try:
-                self._mended(self._write)
+                self._file.run(lambda db: self._write(db, rows))
+                self._untidy += len(rows)
+                rows = []
+                if self._untidy >= TIDY_EVERY:
+                    self._file.run(self._tidy)
             except (sqlite3.Error, OSError) as error:
+                with self._arriving:
+                    self._waiting = (rows + self._waiting)[-MOST_WAITING:]
                 raise SinkError(f"event log {self.path}: {error}; check the space on that disk") from None
 
     def close(self, timeout_s: float) -> None:
@@ -121,8 +134,8 @@ class EventLog:
         try:
             self.flush()
         finally:
-            with self._lock:
-                self._db.close()
+            with self._writing:
+                self._file.close()
 
     def _write_now_and_then(self) -> None:
         alive_at = time.monotonic()
@@ -138,106 +151,55 @@ class EventLog:
                     _log.error("%s", error)
                 self._failing = True
 
-    def _write(self) -> None:
+    def _write(self, db: sqlite3.Connection, rows: list[Row]) -> None:
         now, at = self._clock(), time.monotonic()
-        dated, rows = now >= FIRST_SET, self._waiting
-        with self._db:
+        dated = now >= FIRST_SET
+        with db:
             for event_id, wall, *rest in rows:
-                self._db.execute(
+                db.execute(
                     "INSERT INTO events (id, session, wall, dated, at, kind, source, label, score, data)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (event_id, self._session, wall, wall >= FIRST_SET, *rest),
                 )
             if dated and not self._dated:
-                self._date(now - at)
+                self._date(db, now - at)
             alive = (now, self._closed.is_set(), self._session)
-            self._db.execute("UPDATE sessions SET alive = ?, closed = ? WHERE id = ?", alive)
-        self._untidy += len(rows)
-        self._waiting = []
-        if self._untidy >= TIDY_EVERY:
-            self._tidy()
+            db.execute("UPDATE sessions SET alive = ?, closed = ? WHERE id = ?", alive)
+        self._dated = self._dated or dated
 
-    def _date(self, offset: float) -> None:
+    def _date(self, db: sqlite3.Connection, offset: float) -> None:
         """Give this session's events their time, once the clock is set."""
-        self._dated = True
         mine = (offset, self._session)
-        self._db.execute("UPDATE events SET wall = at + ?, dated = 1 WHERE session = ? AND dated = 0", mine)
-        self._db.execute("UPDATE sessions SET began = ?, dated = 1 WHERE id = ?", (offset + self._began, self._session))
+        db.execute("UPDATE events SET wall = at + ?, dated = 1 WHERE session = ? AND dated = 0", mine)
+        db.execute("UPDATE sessions SET began = ?, dated = 1 WHERE id = ?", (offset + self._began, self._session))
 
-    def _tidy(self) -> None:
+    def _tidy(self, db: sqlite3.Connection) -> None:
         """Forget what is too old or too much."""
         self._untidy = 0
         now = self._clock()
-        with self._db:
+        with db:
             if now >= FIRST_SET:
-                self._db.execute("DELETE FROM events WHERE wall < ? AND dated = 1", (now - self._keep_s,))
+                db.execute("DELETE FROM events WHERE wall < ? AND dated = 1", (now - self._keep_s,))
                 old = (now - self._keep_s, self._session)
-                self._db.execute("DELETE FROM sessions WHERE alive < ? AND dated = 1 AND id != ?", old)
-        while self._used_bytes() > self._max_bytes:
-            with self._db:
-                count = self._db.execute("SELECT count(*) FROM events").fetchone()[0]
+                db.execute("DELETE FROM sessions WHERE alive < ? AND dated = 1 AND id != ?", old)
+        while used_bytes(db) > self._max_bytes:
+            with db:
+                count = db.execute("SELECT count(*) FROM events").fetchone()[0]
                 if count <= 1:
                     return
                 surplus = max(int(count * _GO_AT_ONCE), 1)
-                self._db.execute(
-                    "DELETE FROM events WHERE seq IN (SELECT seq FROM events ORDER BY seq LIMIT ?)", (surplus,)
-                )
+                db.execute("DELETE FROM events WHERE seq IN (SELECT seq FROM events ORDER BY seq LIMIT ?)", (surplus,))
 
-    def _used_bytes(self) -> int:
-        pages, free, size = (
-            int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
-            for name in ("page_count", "freelist_count", "page_size")
-        )
-        return (pages - free) * size
-
-    def _mended(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except sqlite3.DatabaseError as error:
-            self._set_aside(error)
-        else:
-            return
-        self._open()
-        work()
-
-    def _open_or_replace(self) -> None:
-        try:
-            self._open()
-        except sqlite3.DatabaseError as error:
-            self._set_aside(error)
-            self._open()
-
-    def _open(self) -> None:
-        self._db = sqlite3.connect(self.path, timeout=5.0, check_same_thread=False)
-        try:
-            for pragma in _PRAGMAS:
-                self._db.execute(pragma)
-            verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(verdict)
-            now = self._clock()
-            self._began, self._dated = time.monotonic(), now >= FIRST_SET
-            with self._db:
-                for table in _TABLES:
-                    self._db.execute(table)
-                begun = (now, now, self._dated)
-                row = self._db.execute("INSERT INTO sessions (began, alive, dated) VALUES (?, ?, ?)", begun)
-            self._session = row.lastrowid
-            self._tidy()
-        except sqlite3.Error:
-            self._db.close()
-            raise
-
-    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
-        """Move a damaged file out of the way; any other `error` is raised again."""
-        if isinstance(error, (sqlite3.OperationalError, sqlite3.ProgrammingError)):
-            raise error
-        self._db.close()
-        aside = self.path.with_name(self.path.name + ".corrupt")
-        self.path.replace(aside)
-        for suffix in ("-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        _log.error("event log %s is damaged (%s); moved to %s, a new one is used", self.path, error, aside)
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        now = self._clock()
+        self._began, self._dated = time.monotonic(), now >= FIRST_SET
+        with db:
+            for table in _TABLES:
+                db.execute(table)
+            begun = (now, now, self._dated)
+            row = db.execute("INSERT INTO sessions (began, alive, dated) VALUES (?, ?, ?)", begun)
+        self._session = row.lastrowid
+        self._tidy(db)
 
 
 def _told(event: Event) -> tuple[str | None, float | None, dict[str, Any]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from edge_runtime.errors import SinkError
+from edge_runtime.sinks.sqlite_file import SqliteFile, used_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -63,8 +64,7 @@ class Spool:
         self._last_seq = 0
         self._rows = 0
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._open_or_replace()
+            self._file = SqliteFile(path, "event spool", _PRAGMAS, self._prepare)
         except (sqlite3.Error, OSError) as error:
             raise SinkError(self._why_not_opened(error)) from None
 
@@ -89,13 +89,13 @@ class Spool:
             if len(message.payload) > _MAX_ROW_BYTES:
                 size = len(message.payload)
                 raise SinkError(f"message for {message.topic} has {size} bytes; at most {_MAX_ROW_BYTES} are kept")
-        return self._guarded(lambda: self._insert(rows))
+        return self._guarded(lambda db: self._insert(db, rows))
 
     def batch(self, after: int, limit: int) -> list[tuple[int, Message]]:
         """Return up to `limit` of the oldest rows numbered above `after`, in order."""
 
-        def read() -> list[tuple[int, Message]]:
-            found = self._db.execute("SELECT * FROM spool WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit))
+        def read(db: sqlite3.Connection) -> list[tuple[int, Message]]:
+            found = db.execute("SELECT * FROM spool WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit))
             return [(row[0], _message(*row[1:])) for row in found]
 
         return self._guarded(read)
@@ -105,23 +105,24 @@ class Spool:
 
         Not synced by itself: the next `append` does it, and a power cut before that repeats events, loses none.
         """
-        self._guarded(lambda: self._remove(seqs))
+        gone = list(seqs)
+        self._guarded(lambda db: self._remove(db, gone))
 
     def close(self) -> None:
         """Fold the log into the file and close it; the rows stay for the next start."""
         with self._lock:
-            self._db.close()
+            self._file.close()
 
-    def _insert(self, rows: list[tuple[Message, str]]) -> int:
+    def _insert(self, db: sqlite3.Connection, rows: list[tuple[Message, str]]) -> int:
         seq, count, surplus = self._last_seq, self._rows, 0
-        with self._db:
+        with db:
             for message, properties in rows:
                 seq += 1
                 values = (seq, message.topic, message.payload, properties, message.at)
-                self._db.execute("INSERT INTO spool VALUES (?, ?, ?, ?, ?)", values)
+                db.execute("INSERT INTO spool VALUES (?, ?, ?, ?, ?)", values)
                 count += 1
-            while count > self._max_events or (count > 1 and self._used_bytes() > self._max_bytes):
-                self._db.execute("DELETE FROM spool WHERE seq = (SELECT min(seq) FROM spool)")
+            while count > self._max_events or (count > 1 and used_bytes(db) > self._max_bytes):
+                db.execute("DELETE FROM spool WHERE seq = (SELECT min(seq) FROM spool)")
                 count -= 1
                 surplus += 1
         if surplus and not self._dropped:
@@ -130,72 +131,29 @@ class Spool:
         self._last_seq, self._rows = seq, count
         return seq
 
-    def _used_bytes(self) -> int:
-        pages, free, size = (
-            int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
-            for name in ("page_count", "freelist_count", "page_size")
-        )
-        return (pages - free) * size
-
-    def _remove(self, seqs: Iterable[int]) -> None:
+    def _remove(self, db: sqlite3.Connection, seqs: list[int]) -> None:
         # The next append syncs the log anyway; a sync of its own would double the wear of an SD card.
-        self._db.execute("PRAGMA synchronous=NORMAL")
+        db.execute("PRAGMA synchronous=NORMAL")
         try:
-            with self._db:
-                gone = self._db.executemany("DELETE FROM spool WHERE seq = ?", [(seq,) for seq in seqs]).rowcount
+            with db:
+                gone = db.executemany("DELETE FROM spool WHERE seq = ?", [(seq,) for seq in seqs]).rowcount
         finally:
-            self._db.execute("PRAGMA synchronous=FULL")
+            db.execute("PRAGMA synchronous=FULL")
         self._rows -= max(gone, 0)
 
-    def _guarded(self, work: Callable[[], T]) -> T:
+    def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with self._lock:
             try:
-                return self._mended(work)
+                return self._file.run(work)
             except (sqlite3.Error, OSError) as error:
                 raise SinkError(f"event spool {self.path}: {error}; check the space on that disk") from None
 
-    def _mended(self, work: Callable[[], T]) -> T:
-        try:
-            return work()
-        except sqlite3.DatabaseError as error:
-            self._set_aside(error)
-        self._open()
-        return work()
-
-    def _open_or_replace(self) -> None:
-        try:
-            self._open()
-        except sqlite3.DatabaseError as error:
-            self._set_aside(error)
-            self._open()
-
-    def _open(self) -> None:
-        self._db = sqlite3.connect(self.path, timeout=0.0, check_same_thread=False)
-        try:
-            for pragma in _PRAGMAS:
-                self._db.execute(pragma)
-            verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(verdict)
-            with self._db:
-                self._db.execute(f"CREATE TABLE IF NOT EXISTS spool ({_COLUMNS})")
-            last, self._rows = self._db.execute("SELECT coalesce(max(seq), 0), count(*) FROM spool").fetchone()
-            # A number is never given twice in one life, even where a damaged file was replaced by an empty one.
-            self._last_seq = max(self._last_seq, last)
-        except sqlite3.Error:
-            self._db.close()
-            raise
-
-    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
-        """Move a damaged file out of the way; any other `error` is raised again."""
-        if isinstance(error, (sqlite3.OperationalError, sqlite3.ProgrammingError)):
-            raise error
-        self._db.close()
-        aside = self.path.with_name(self.path.name + ".corrupt")
-        self.path.replace(aside)
-        for suffix in ("-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        _log.error("event spool %s is damaged (%s); moved to %s, a new one is used", self.path, error, aside)
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        with db:
+            db.execute(f"CREATE TABLE IF NOT EXISTS spool ({_COLUMNS})")
+        last, self._rows = db.execute("SELECT coalesce(max(seq), 0), count(*) FROM spool").fetchone()
+        # A number is never given twice in one life, even where a damaged file was replaced by an empty one.
+        self._last_seq = max(self._last_seq, last)
 
     def _why_not_opened(self, error: sqlite3.Error | OSError) -> str:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF

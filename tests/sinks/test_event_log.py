@@ -6,13 +6,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from edge_runtime.errors import SinkError
-from edge_runtime.sinks.event_log import FIRST_SET, EventLog
+from edge_runtime.sinks.event_log import FIRST_SET, MOST_WAITING, EventLog
 from edge_runtime.sinks.event_past import ALIVE_EVERY_S, Past
 from edge_runtime.types import Event
 
@@ -188,6 +190,58 @@ def test_a_damaged_file_is_moved_aside_and_said(
     assert "is damaged" in caplog.text
     assert path.with_name("events.sqlite.corrupt").is_file()
     assert len(Past(path).between(0, NOON)) == 1
+
+
+def test_what_the_disk_does_not_take_waits_within_bounds_and_is_written_later(
+    opened: Callable[..., EventLog], path: Path
+) -> None:
+    log = opened()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("ALTER TABLE events RENAME TO away")
+        for number in range(MOST_WAITING + 7):
+            log.publish(sound(f"{number:05d}"))
+        with pytest.raises(SinkError, match="check the space on that disk"):
+            log.flush()
+        other.execute("ALTER TABLE away RENAME TO events")
+    log.publish(sound("last"))
+    log.close(5.0)
+    labels = [str(one.label) for one in Past(path).between(0, 2 * NOON)]
+    assert (len(labels), min(labels), max(labels)) == (MOST_WAITING + 1, "00007", "last")
+
+
+def test_events_get_their_time_though_the_first_try_to_date_them_fails(
+    opened: Callable[..., EventLog], path: Path
+) -> None:
+    clock = Clock(30.0)
+    log = opened(clock)
+    log.publish(thing(ago=20))
+    log.flush()
+    clock.now = NOON
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("ALTER TABLE sessions RENAME TO away")
+        with pytest.raises(SinkError):
+            log.flush()
+        other.execute("ALTER TABLE away RENAME TO sessions")
+    log.close(5.0)
+    assert [round(NOON - one.wall) for one in Past(path).between(0, NOON)] == [20]
+
+
+def test_whoever_publishes_does_not_wait_for_the_disk(opened: Callable[..., EventLog], path: Path) -> None:
+    log = opened()
+    log.publish(sound("first"))
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        writing = threading.Thread(target=log.flush)
+        writing.start()
+        deadline = time.monotonic() + 10
+        while not log._writing.locked() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        log.publish(sound("second"))
+        assert log._writing.locked()
+        other.rollback()
+    writing.join(10)
+    log.close(5.0)
+    assert {one.label for one in Past(path).between(0, 2 * NOON)} == {"first", "second"}
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
