@@ -88,7 +88,7 @@ class Questions:
 
     def put(self, question: Question) -> None:
         """Take a question that was heard, and wait where too many do already."""
-        self._asked.put(Asked(question), timeout=_PATIENCE_S)
+        self._asked.put(Asked(_whole(question)), timeout=_PATIENCE_S)
 
     def submit(
         self,
@@ -106,7 +106,7 @@ class Questions:
         Raises:
             BusyError: too many questions wait.
         """
-        asked = Asked(question, on_text=on_text, cancelled=cancelled)
+        asked = Asked(_whole(question), on_text=on_text, cancelled=cancelled)
         try:
             self._asked.put_nowait(asked)
         except queue.Full:
@@ -200,6 +200,16 @@ def answered(question: Question, answer: Answer) -> Event:
         "sources": list(answer.sources),
     }
     return Event("answered", question.source, question.at, data)
+
+
+def _whole(question: Question) -> Question:
+    """Return the question without half characters, as broken clients send them: no file and no wire takes them."""
+    turns = tuple(replace(turn, text=_utf8(turn.text)) for turn in question.history)
+    return replace(question, text=_utf8(question.text), history=turns)
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def next_of(items: queue.Queue[T | None], worker: Worker) -> T | None:

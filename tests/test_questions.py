@@ -17,7 +17,7 @@ from edge_runtime.pipelines.answering import Answerer
 from edge_runtime.pipelines.minds import Minds
 from edge_runtime.questions import PONDERED_KEPT, QUESTIONS_KEPT, Questions
 from edge_runtime.runtime import Worker
-from edge_runtime.types import Answer, Event, Origin, Question, Request
+from edge_runtime.types import Answer, Event, Origin, Question, Request, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -177,3 +177,10 @@ def test_the_end(desk: Desk, monkeypatch: pytest.MonkeyPatch, *, hurried: bool, 
         threading.Timer(0.3, desk.cloud.release.set).start()
     desk.close()
     assert texts in reply.result(1).text
+
+
+def test_half_characters_of_broken_clients_never_reach_what_keeps_or_sends_answers(desk: Desk) -> None:
+    asked = Question("known \ud800 one", "http", 0.0, history=(Turn("user", "and \udfff two"),))
+    answer = desk.questions.submit(asked).result(10)
+    assert answer.text == "known ? one!"
+    assert [event.data["question"] for event in desk.events if event.kind == "answered"] == ["known ? one"]
