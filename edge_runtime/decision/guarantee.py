@@ -120,7 +120,12 @@ def threshold_for(confidence: Floats, right: Bools, allowed: int) -> float:
         return 0.0
     first_out = wrong[allowed]
     above = confidence[confidence > first_out]
-    return float((first_out + above.min()) / 2) if len(above) else NOTHING_LOCAL
+    if not len(above):
+        return NOTHING_LOCAL
+    last_in = float(above.min())
+    middle = (float(first_out) + last_in) / 2
+    # Between neighbouring floats there is none, and the middle is rounded to one of them.
+    return middle if middle > first_out else last_in
 
 
 def interval(hits: int, trials: int, doubt: float = 0.05) -> tuple[float, float]:

@@ -95,6 +95,7 @@ def test_promises_that_make_no_sense(alpha: float, delta: float, horizon: int, w
         pytest.param([0.9, 0.8], [0, 1], 0, 0, id="the surest is wrong"),
         pytest.param([0.9, 0.8], [1, 1], -1, 0, id="no threshold is safe"),
         pytest.param([0.9, 0.0], [1, 1], 0, 2, id="no wrong one at all: everything is kept"),
+        pytest.param([1.0, 1 - 2**-53], [1, 0], 0, 1, id="neighbouring floats are told apart"),
     ],
 )
 def test_threshold(confidence: list[float], right: list[int], allowed: int, kept: int) -> None:
