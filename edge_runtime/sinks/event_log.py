@@ -82,6 +82,9 @@ class EventLog:
         self._writing = threading.Lock()
         self._waiting: list[Row] = []
         self._untidy = 0
+        # Of the session, which begins anew in a new file.
+        self._session: int | None = None
+        self._began, self._dated = 0.0, False
         self._closed = threading.Event()
         self._failing = False
         try:
