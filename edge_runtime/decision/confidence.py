@@ -85,6 +85,7 @@ class ConfidenceGate:
         learned: what `gate fit` found; its own threshold holds for the skills that it judges.
         embed: a prompt's unit vector, for what is judged by its prompt.
         drift: while its alarm is on, nothing is kept on the strength of what was learned.
+        mind_threshold: the same as `local_threshold` for the bigger local model, where it is another.
     """
 
     def __init__(
@@ -95,8 +96,10 @@ class ConfidenceGate:
         learned: LearnedGate | None = None,
         embed: Callable[[str], Vector] | None = None,
         drift: Watch | None = None,
+        mind_threshold: float | None = None,
     ) -> None:
         self._threshold = local_threshold
+        self._mind_threshold = local_threshold if mind_threshold is None else mind_threshold
         self._calibrations = dict(calibrations or {})
         self._embed = embed
         self.learned = learned
@@ -143,4 +146,5 @@ class ConfidenceGate:
 
     def _unlearned(self, skill: str, score: float, understood: float) -> Judgement:
         confidence = self._calibrations.get(skill, IDENTITY).apply(score) * understood
-        return Judgement(confidence, confidence >= self._threshold)
+        needed = self._mind_threshold if skill == MIND else self._threshold
+        return Judgement(confidence, confidence >= needed)

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from dataclasses import asdict, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.decision.confidence import ConfidenceGate
@@ -46,23 +46,31 @@ def make_gate(settings: Settings, models: Models, on_drift: Callable[[float], No
         ConfigError: the gate's file cannot be used.
     """
     own = settings.answering.local_threshold
-    threshold = own
-    if threshold is None:
-        threshold = models.manifest.gate.local_threshold if models.manifest.gate else CAUTIOUS
+    threshold, _ = _unfitted(settings, models)
+    # What proved the bundle's threshold says nothing of another model's words.
+    make = partial(ConfidenceGate, threshold, mind_threshold=max(threshold, CAUTIOUS) if own is None else own)
     path = gate_path(settings)
     if settings.answering.gate is None and not path.exists():
-        return ConfidenceGate(threshold)
+        return make()
     try:
         learned, mark = load_gate(path)
     except InputError as error:
         raise ConfigError(str(error)) from None
     if not suits(learned, models):
         logger.warning("gate %s was fitted with another text model and is not used; run `gate fit` again", path)
-        return ConfidenceGate(threshold)
+        return make()
     if own is not None:
         learned = replace(learned, threshold=own)
     watch = DriftWatch(path.with_name(DRIFT_FILE), mark, learned.reference, on_drift)
-    return ConfidenceGate(threshold, learned=learned, embed=remembering(models.embedder.embed_text), drift=watch)
+    return make(learned=learned, embed=remembering(models.embedder.embed_text), drift=watch)
+
+
+def _unfitted(settings: Settings, models: Models) -> tuple[float, str]:
+    """Return the threshold where nothing was fitted, and whose it is."""
+    own, bundled = settings.answering.local_threshold, models.manifest.gate
+    if own is not None:
+        return own, "answering.local_threshold"
+    return (bundled.local_threshold, "of the bundle") if bundled else (CAUTIOUS, "a cautious one")
 
 
 def gate_path(settings: Settings) -> Path:
@@ -78,9 +86,7 @@ def status(settings: Settings, models: Models) -> dict[str, Any]:
     """
     own, path = settings.answering.local_threshold, gate_path(settings)
     if settings.answering.gate is None and not path.exists():
-        bundled = models.manifest.gate
-        why = "answering.local_threshold" if own is not None else "of the bundle" if bundled else "a cautious one"
-        threshold = own if own is not None else bundled.local_threshold if bundled else CAUTIOUS
+        threshold, why = _unfitted(settings, models)
         return {"gate": None, "threshold": threshold, "why": why}
     learned, mark = load_gate(path)
     watch = DriftWatch(path.with_name(DRIFT_FILE), mark, learned.reference)

@@ -47,6 +47,21 @@ def test_without_a_gate_the_threshold_is_that_of_the_bundle(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
+    ("answering", "kept_from"),
+    [
+        pytest.param({}, CAUTIOUS, id="the bundle's threshold was not proved on what it writes"),
+        pytest.param({"local_threshold": 0.5}, 0.5, id="the owner's threshold is the owner's word"),
+    ],
+)
+def test_a_bigger_local_model_that_no_gate_was_fitted_to(
+    tmp_path: Path, answering: dict[str, Any], kept_from: float
+) -> None:
+    gate = make_gate(settings_of(tmp_path, **answering), MODELS)
+    assert gate.judge("mind", kept_from, "?").local
+    assert not gate.judge("mind", kept_from - 0.01, "?").local
+
+
+@pytest.mark.parametrize(
     ("answering", "score", "confidence", "local"),
     [
         pytest.param({}, 0.9, 0.75, True, id="what fit wrote is in force by itself"),
