@@ -176,6 +176,30 @@ def test_doctor_says_what_to_do(run: Callable[..., Any], tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("settings", "check", "status", "says"),
+    [
+        pytest.param("", "gate", "ok", "none was fitted", id="the gate of the bundle"),
+        pytest.param("answering: {gate: none.json}", "gate", "fail", "none.json", id="a gate that is not there"),
+        pytest.param("mind: {bundle: nowhere}", "mind", "fail", "nowhere", id="a mind that is not there"),
+        pytest.param("knowledge: {paths: [a.md]}", "knowledge", "ok", "a.md can be read", id="texts"),
+        pytest.param("knowledge: {paths: [b.csv]}", "knowledge", "fail", "b.csv:1", id="texts with a fault"),
+        pytest.param("api: {enabled: true}", "api", "ok", "127.0.0.1:8471", id="an API for this machine alone"),
+        pytest.param("api: {enabled: true, host: 0.0.0.0}", "api", "warn", "without encryption", id="and for all"),
+    ],
+)
+def test_doctor_looks_at_who_answers(
+    run: Callable[..., Any], tmp_path: Path, settings: str, check: str, status: str, says: str
+) -> None:
+    (tmp_path / "a.md").write_text("# Boiler\nRefill it with the black tap.\n")
+    (tmp_path / "b.csv").write_text("one,two\n")
+    (tmp_path / "a.yaml").write_text(f"device: {{data_dir: data}}\nmqtt: {{enabled: false}}\n{settings}\n")
+    _, lines, _ = run("doctor", "--json", "--config", "a.yaml")
+    (found,) = (line for line in lines if line["check"] == check)
+    assert (found["status"], bool(found["advice"])) == (status, status != "ok")
+    assert says in found["detail"]
+
+
+@pytest.mark.parametrize(
     ("keys", "status", "says"),
     [
         pytest.param((), "fail", "switched on without a key", id="no key"),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from edge_runtime.sections import SpeechSettings
 
 LEAST_FREE_MB = 200
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _FIRST_YEAR = 2024
 
 Finding = dict[str, Any]
@@ -50,6 +51,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     if not settings.cameras and not settings.microphones:
         yield _finding("sources", "warn", "the settings name no camera and no microphone", "add some under cameras:")
     yield from _wyoming(settings)
+    yield from _answers(settings)
     yield _broker(settings)
     yield _clock()
     yield _disk(settings.device.data_dir.expanduser())
@@ -140,7 +142,7 @@ def _wyoming(settings: Settings) -> Iterator[Finding]:
         return
     networks = [ipaddress.ip_network(text, strict=False) for text in wyoming.allowed_clients]
     listens = f"{wyoming.host}:{wyoming.port} for {', '.join(wyoming.services)}"
-    if wyoming.host not in {"127.0.0.1", "::1", "localhost"} and all(network.is_loopback for network in networks):
+    if wyoming.host not in _LOOPBACK and all(network.is_loopback for network in networks):
         advice = "add the address of Home Assistant to wyoming.allowed_clients"
         yield _finding("wyoming", "warn", f"{listens}, but only this machine may connect", advice)
     elif any(network.prefixlen == 0 for network in networks):
@@ -159,6 +161,57 @@ def _satellite(settings: Settings) -> str:
     if satellite.always_stream:
         what = "at all times"
     return f"sound of microphone {satellite_microphone(settings)} leaves this box {what}, on port {satellite.port}"
+
+
+def _answers(settings: Settings) -> Iterator[Finding]:
+    """Yield what answers questions besides the skills, and who may ask over HTTP."""
+    try:
+        yield _gate(settings)
+    except EdgeError as error:
+        yield _finding("gate", "fail", str(error), "run `edge-runtime gate fit`, or remove the file")
+    if settings.mind.bundle is not None:
+        yield _tried("mind", lambda: _mind(settings), "see docs/generative.md, or unset mind.bundle")
+    if settings.knowledge.paths:
+        yield _tried("knowledge", lambda: _knowledge(settings), "correct the file, or take it out of knowledge.paths")
+    api = settings.api
+    if api.enabled:
+        inside = api.host in _LOOPBACK
+        advice = "" if inside else "let a proxy with a certificate stand before it, and name it in api.names"
+        said = f"{api.host}:{api.port}" + ("" if inside else ", reachable from outside without encryption")
+        yield _finding("api", "ok" if inside else "warn", said, advice)
+
+
+def _gate(settings: Settings) -> Finding:
+    from edge_runtime.wiring.gates import status  # noqa: PLC0415 - the doctor says first whether the model is whole
+
+    found = status(settings, Models.of(settings))
+    said = f"the box answers from a confidence of {found['threshold']:.2f} on"
+    if found["gate"] is None:
+        return _finding("gate", "ok", f"{said} ({found['why']}); none was fitted")
+    fit = "run `edge-runtime gate fit` on new rows"
+    if not found["usable"]:
+        return _finding("gate", "warn", f"{found['gate']} was fitted with another text model and is not used", fit)
+    if found["drift"]["alarm_since"] is not None:
+        return _finding("gate", "warn", f"answers are no longer like those {found['gate']} was fitted to", fit)
+    if found["threshold"] > 1:
+        return _finding("gate", "warn", f"{found['gate']} lets nothing stay here", "fit it to more rows")
+    return _finding("gate", "ok", f"{said} ({found['gate']})")
+
+
+def _mind(settings: Settings) -> str:
+    from edge_runtime.prompts.book import PromptBook  # noqa: PLC0415 - few boxes have one
+    from edge_runtime.wiring.mind import make_mind  # noqa: PLC0415
+
+    began = time.perf_counter()
+    make_mind(settings, PromptBook(settings.answering.prompts))
+    return f"{settings.mind.bundle} is whole; loaded in {time.perf_counter() - began:.1f} s"
+
+
+def _knowledge(settings: Settings) -> str:
+    from edge_runtime.wiring.knowledge import make_library  # noqa: PLC0415 - few boxes have one
+
+    make_library(settings, Models.of(settings))
+    return f"{', '.join(str(path) for path in settings.knowledge.paths)} can be read"
 
 
 def _broker(settings: Settings) -> Finding:
