@@ -221,12 +221,16 @@ class App:
         data = {"since": datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds")}
         self.house.publish(Event("gate_drift", "gate", time.monotonic(), data))
 
+    def close(self) -> None:
+        """Give everything back; for whoever built a box and does not run it."""
+        self._closing.close()
+
     def _close(self) -> None:
         if self.house.mouth and self._once:
             self.house.mouth.speaker.finish(FLUSH_S)
         if self._mqtt:
             self._mqtt.flush(FLUSH_S)
-        self._closing.close()
+        self.close()
 
 
 def _say(speaker: Speaker, text: str) -> dict[str, object]:

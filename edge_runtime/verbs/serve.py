@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from edge_runtime.config import Settings
+from edge_runtime.errors import EdgeError
 from edge_runtime.verbs import output
 
 
@@ -40,7 +41,11 @@ def serve(
     box = app.App(settings, once=False)
     assert box.api is not None  # noqa: S101 - switched on above
     # Taken before anything runs, so that a port in use is an error and not a try again.
-    box.api.open()
+    try:
+        box.api.open()
+    except EdgeError:
+        box.close()
+        raise
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: box.runtime.stop())
     output.emit({"url": box.api.url, "token": where}, as_json=as_json, words=_words)

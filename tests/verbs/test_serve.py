@@ -120,3 +120,4 @@ def test_a_port_that_is_taken_is_said_at_once(tmp_path: Path) -> None:
     assert f"127.0.0.1:{port}" in told
     assert "api.port" in told
     assert told.count("\n") == 1
+    assert not list(tmp_path.glob("*-wal")), "files are closed all the same"
