@@ -79,7 +79,12 @@ class _Desk:
             raise RequestError(
                 f"more than {MOST_SOUNDS} recordings; send fewer", param="messages", code="too_many_sounds"
             )
-        said = [await self._said(message, f"messages[{at}]") for at, message in enumerate(body.messages)]
+        shown = [_pictures(message, f"messages[{at}].content") for at, message in enumerate(body.messages)]
+        # Only the newest counts; hundreds of small files would be gigabytes once decoded.
+        newest = max((at for at, count in enumerate(shown) if count), default=None)
+        said = [
+            await self._said(message, f"messages[{at}]", look=at == newest) for at, message in enumerate(body.messages)
+        ]
         question = question_of(body, said, _patience(request))
         if question.schema is not None:
             await self._staff.hands.do(self._can.check_schema, question.schema)
@@ -120,12 +125,13 @@ class _Desk:
         events = _events(Completion(body, _asked(question)), first, pieces, future)
         return Streaming(events, lambda: _let_be(future, gone), "text/event-stream", headers)
 
-    async def _said(self, message: Message, where: str) -> Said:
+    async def _said(self, message: Message, where: str, *, look: bool) -> Said:
         words, pictures = [], []
         for at, part in enumerate(_parts(message)):
             param = f"{where}.content[{at}]"
             if isinstance(part, PicturePart):
-                pictures.append(await self._pictures.of(part.image_url.url, f"{param}.image_url.url"))
+                if look:
+                    pictures.append(await self._pictures.of(part.image_url.url, f"{param}.image_url.url"))
             elif isinstance(part, SoundPart):
                 words.append(await self._words(part, f"{param}.input_audio.data"))
             else:
@@ -147,6 +153,15 @@ def _parts(message: Message) -> list[Part]:
     if isinstance(message.content, str):
         return [TextPart(type="text", text=message.content)]
     return message.content or []
+
+
+def _pictures(message: Message, param: str) -> int:
+    """Return how many pictures a message has, 0 or 1."""
+    count = sum(isinstance(part, PicturePart) for part in _parts(message))
+    if count > 1:
+        why = f"a message has {count} pictures; one can be looked at"
+        raise RequestError(why, param=param, code="too_many_images")
+    return count
 
 
 def _asked(question: Question) -> int:

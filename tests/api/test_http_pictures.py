@@ -20,6 +20,7 @@ import soundfile
 from http_box import Mind, data_url, open_api, simple, written
 from hypothesis import given
 from hypothesis import strategies as st
+from openai import BadRequestError
 
 from edge_runtime.api.cutting import BYTES_A_TOKEN, Cut, tokens
 from edge_runtime.api.pictures import MOST_PIXELS, data_of, picture, size_of
@@ -251,6 +252,24 @@ def test_a_question_about_a_picture_of_an_allowed_host_is_asked_with_it() -> Non
     assert question.frame is not None
     assert question.frame.image.shape == (40, 60, 3)
     assert question.text
+
+
+def test_only_the_newest_picture_of_a_conversation_is_decoded() -> None:
+    mind = Mind()
+    urls = ["data:image/png;base64,bm8gcGljdHVyZQ==", "http://10.0.0.1/never-asked.png", data_url(written(RED))]
+    messages: Any = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]} for url in urls]
+    with open_api(simple(mind)) as api, api.client() as client:
+        client.chat.completions.create(model="edge", messages=[*messages, {"role": "user", "content": "what is it?"}])
+    (question,) = mind.asked
+    assert question.frame is not None
+    assert question.frame.image.shape == (40, 60, 3)
+
+
+def test_pictures_at_once_are_refused_undecoded() -> None:
+    part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,bm8gcGljdHVyZQ=="}}
+    message: Any = {"role": "user", "content": [part, part]}
+    with open_api() as api, api.client() as client, pytest.raises(BadRequestError, match="a message has 2 pictures"):
+        client.chat.completions.create(model="edge", messages=[message])
 
 
 def test_a_name_that_leads_into_the_home_is_reached_only_where_its_address_is_listed_too() -> None:
