@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -40,17 +41,13 @@ def question_of(body: ChatBody, said: Sequence[Said], wait_s: float | None = Non
     """Return what a conversation asks; the newest picture in it counts.
 
     Raises:
-        RequestError: there is no question in it, it is too long, or holds two pictures at once.
+        RequestError: there is no question in it, or it is too long.
     """
     *before, last = said
     where = f"messages[{len(before)}]"
     if last.role != "user":
         why = f"the last message is of role {last.role!r}; end with the user's question"
         raise RequestError(why, param=f"{where}.role", code="invalid_value")
-    for number, one in enumerate(said):
-        if len(one.pictures) > 1:
-            why = f"a message has {len(one.pictures)} pictures; one can be looked at"
-            raise RequestError(why, param=f"messages[{number}].content", code="too_many_images")
     text = last.text.strip() or (_ABOUT_A_PICTURE if last.pictures else "")
     if not text:
         raise RequestError("the question is empty; ask something", param=f"{where}.content", code="empty_question")
@@ -77,7 +74,10 @@ def _schema(body: ChatBody) -> dict[str, Any] | None:
     if schema is None:
         return None
     if not _flat(schema) or len(json.dumps(schema)) > LARGEST_SCHEMA:
-        why = f"the schema is larger than {LARGEST_SCHEMA} bytes or deeper than {DEEPEST} levels; make it smaller"
+        why = (
+            f"the schema is larger than {LARGEST_SCHEMA} bytes, deeper than {DEEPEST} levels or holds a number that "
+            "JSON does not know; make it smaller"
+        )
         raise RequestError(why, param="response_format.json_schema.schema", code="schema_too_large")
     return schema
 
@@ -87,7 +87,7 @@ def _flat(value: object, levels: int = DEEPEST) -> bool:
         return levels > 0 and all(_flat(inner, levels - 1) for inner in value.values())
     if isinstance(value, list):
         return levels > 0 and all(_flat(inner, levels - 1) for inner in value)
-    return True
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def edge_of(answer: Answer) -> dict[str, Any]:

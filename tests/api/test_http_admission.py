@@ -22,8 +22,11 @@ from http_box import TOKEN, Mind, Voice, open_api, simple, until
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_runtime.api.bodies import ChatBody
 from edge_runtime.api.capabilities import Health
+from edge_runtime.api.chat import Said, question_of
 from edge_runtime.api.limits import Buckets, HttpLimits
+from edge_runtime.api.refusal import RequestError
 from edge_runtime.errors import BusyError, SpeechError
 from edge_runtime.types import Answer, Origin
 
@@ -334,6 +337,17 @@ def test_a_refusal_names_the_field_that_is_wrong(api: Api, changes: dict[str, An
         client.post("/chat/completions", body=body, cast_to=dict[str, Any])
     assert caught.value.param == param
     assert param in caught.value.message
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_a_schema_with_a_number_that_json_does_not_know_is_refused_before_money_is_set_aside(number: str) -> None:
+    wanted = {
+        "type": "json_schema",
+        "json_schema": {"name": "a", "schema": {"anyOf": [{"minimum": json.loads(number)}]}},
+    }
+    body = ChatBody.model_validate({"model": "edge", "messages": [HELLO], "response_format": wanted})
+    with pytest.raises(RequestError, match="a number that JSON does not know"):
+        question_of(body, [Said("user", "who was Bach?")])
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
