@@ -74,12 +74,13 @@ def parse(body: bytes, sender: str, max_output_tokens: int = 0, *, verbatim: boo
     except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
         raise CloudProtocolError(f"{sender} sent a body that is no chat completion ({type(error).__name__})") from None
     text = text if isinstance(text, str) else ""
+    longest = longest_text(max_output_tokens)
+    if verbatim and len(text) > longest:
+        raise CloudProtocolError(
+            f"{sender} sent {len(text)} characters where {longest} can be {max_output_tokens} tokens"
+        )
     # Half characters cannot be sent on.
-    text = (
-        text.encode("utf-8", "replace").decode().strip()
-        if verbatim
-        else Folding(longest_text(max_output_tokens)).fold(text)
-    )
+    text = text.encode("utf-8", "replace").decode().strip() if verbatim else Folding(longest).fold(text)
     if not text:
         raise CloudProtocolError(f"{sender} sent a completion without text")
     return Completion(text, *_usage(reply))
@@ -134,7 +135,8 @@ class StreamReader:
         except (ValueError, AttributeError, IndexError, KeyError, TypeError, RecursionError) as error:
             raise CloudProtocolError(f"{self._sender} sent no chat completion ({type(error).__name__})") from None
         if chunk.get("usage"):
-            self._usage = _usage(chunk)
+            # Some tell it again and again, or one number at a time; what was once used stays used.
+            self._usage = _larger(self._usage[0], _usage(chunk)[0]), _larger(self._usage[1], _usage(chunk)[1])
         piece = self._folding.fold(text) if isinstance(text, str) else ""
         if piece:
             self._text.append(piece)
@@ -174,4 +176,9 @@ def _usage(reply: dict[str, Any]) -> tuple[int | None, int | None]:
 
 
 def _tokens(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS else None
+    """Return a count that can be true; no words are no tokens."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MOST_TOKENS else None
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else max(one, other)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -138,12 +140,20 @@ def test_a_slow_endpoint_is_left_in_time(endpoint: Endpoint, client: ChatClient,
         pytest.param({"prompt_tokens": -1, "completion_tokens": True}, id="nonsense"),
         pytest.param({"prompt_tokens": 10**40, "completion_tokens": 10**40}, id="astronomic"),
         pytest.param("many", id="wrong type"),
+        pytest.param({"prompt_tokens": 40.0, "completion_tokens": "10"}, id="numbers of another kind"),
+        pytest.param({"prompt_tokens": 0, "completion_tokens": 0}, id="nothing for something"),
     ],
 )
 def test_unusable_usage_is_unknown_not_zero(endpoint: Endpoint, client: ChatClient, usage: object) -> None:
     endpoint.script = [completion(usage=usage)]
     reply = client.complete(ASK)
     assert (reply.input_tokens, reply.output_tokens) == (None, None)
+
+
+def test_json_longer_than_was_allowed_is_not_read_on(endpoint: Endpoint, client: ChatClient) -> None:
+    endpoint.script = [completion(json.dumps("x" * 5_000))]
+    with pytest.raises(CloudProtocolError, match="5002 characters where 4000"):
+        client.complete(replace(ASK, response_format={"type": "json_object"}))
 
 
 def test_a_refused_connection_was_not_sent() -> None:

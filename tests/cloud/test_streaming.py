@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,24 @@ def test_without_usage_in_the_stream_the_whole_reservation_counts(rig: Rig, endp
     answer = rig.make(endpoint.url).answer(asked(on_text=[].append))
     assert answer.cost_usd == pytest.approx(worst_usd(endpoint.requests[0]))
     assert rig.gone_usd == pytest.approx(answer.cost_usd)
+
+
+@pytest.mark.parametrize(
+    "usages",
+    [
+        pytest.param([{"prompt_tokens": 40, "completion_tokens": 10}, {"prompt_tokens": 1}], id="less afterwards"),
+        pytest.param([{"prompt_tokens": 40}, {"completion_tokens": 10}], id="one number at a time"),
+        pytest.param([{"prompt_tokens": 40, "completion_tokens": n} for n in (1, 5, 10)], id="growing"),
+        pytest.param([USAGE, {"prompt_tokens": -5, "completion_tokens": 0}], id="nonsense at the end"),
+    ],
+)
+def test_of_usage_told_several_times_the_most_is_paid(
+    rig: Rig, endpoint: Endpoint, usages: list[dict[str, int]]
+) -> None:
+    told = b"".join(b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\n" for usage in usages)
+    endpoint.script = [Reply(stream=told + streamed(["A ", "ball."]))]
+    assert rig.make(endpoint.url).answer(asked(on_text=[].append)).cost_usd == pytest.approx(USED_USD)
+    assert rig.gone_usd == pytest.approx(USED_USD)
 
 
 def test_an_endpoint_that_does_not_stream_is_heard_at_once(rig: Rig, endpoint: Endpoint) -> None:
