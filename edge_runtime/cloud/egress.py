@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections import Counter
@@ -150,7 +151,9 @@ class EgressGate:
     def cleaned(self, prompt: Prompt) -> Prompt:
         """Return a prompt without what is private in it: the owner may have written it."""
         system, *said = (self._redactor.redact(text).text for text in (prompt.system, *chain(*prompt.examples)))
-        return replace(prompt, system=system, examples=tuple(zip(said[::2], said[1::2], strict=True)))
+        examples = tuple(zip(said[::2], said[1::2], strict=True))
+        output = prompt.output and json.loads(self._redactor.redact(json.dumps(prompt.output)).text)
+        return replace(prompt, system=system, examples=examples, output=output)
 
     def preview(self, outgoing: Outgoing) -> dict[str, Any]:
         """Return what would leave, before and after, without writing anything down; "jpeg" is the picture's bytes.

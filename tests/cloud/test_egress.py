@@ -21,7 +21,7 @@ from edge_runtime.cloud.picture import Area, render
 from edge_runtime.cloud.responder import CloudResponder
 from edge_runtime.config import Settings
 from edge_runtime.errors import CloudError, EgressRefusedError
-from edge_runtime.prompts.book import PromptBook
+from edge_runtime.prompts.book import Prompt, PromptBook
 from edge_runtime.sources.files import read_picture
 from edge_runtime.types import AudioChunk, Frame, Origin, Question, Request, Turn
 from edge_runtime.wiring.assembly import Models
@@ -340,6 +340,12 @@ def test_what_is_private_in_a_prompt_of_the_owners_stays_here(make: Callable[...
     (sent,) = endpoint.requests
     assert "plain" not in str(sent["messages"]), "the shipped persona wants plain sentences"
     assert "who won the cup?" in str(sent["messages"])
+
+
+def test_what_is_private_in_the_schema_of_a_prompt_of_the_owners_stays_here(tmp_path: Path) -> None:
+    gate = EgressGate(EgressSettings(private_words=("Anna",)), Ledger(tmp_path, 1), lambda _: ())
+    prompt = Prompt("who", 1, "Say who.", output={"type": "string", "enum": ["Anna", "somebody"]})
+    assert gate.cleaned(prompt).output == {"type": "string", "enum": ["[private]", "somebody"]}
 
 
 def test_the_shipped_prompts_leave_as_they_are(tmp_path: Path) -> None:
