@@ -5,12 +5,22 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer
+import yaml
+
+from edge_runtime.cli import cli
+from edge_runtime.config import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-COMMANDS = [line.split(" #")[0].strip() for line in README.splitlines() if line.startswith(".venv/bin/edge-runtime")]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_SHOWN = re.compile(r"^(?:\$ )?(?:\.venv(?:-build)?/bin/)?edge-runtime (.+)$", re.MULTILINE)
 
 
 def test_settings_page_is_what_the_code_says() -> None:
@@ -18,18 +28,42 @@ def test_settings_page_is_what_the_code_says() -> None:
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize("line", COMMANDS)
-def test_the_verbs_and_options_of_the_readme_exist(line: str) -> None:
-    _, verb, *arguments = shlex.split(line)
-    command = [sys.executable, "-m", "edge_runtime.cli", verb, "--help"]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-    assert all(argument in shown for argument in arguments if argument.startswith("--"))
+def shown_in(page: Path) -> list[list[str]]:
+    """Return the arguments of each command line that a page shows."""
+    lines = _SHOWN.findall(page.read_text(encoding="utf-8"))
+    return [shlex.split(line.replace(" &", ""), comments=True) for line in lines]
 
 
-def test_the_readme_links_lead_somewhere() -> None:
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_verbs_and_options_that_pages_show_exist(page: Path) -> None:
+    for arguments in shown_in(page):
+        verb: Any = typer.main.get_command(cli)
+        rest = list(arguments)
+        while hasattr(verb, "commands"):
+            verb = verb.commands[rest.pop(0)]
+        known = {option for parameter in verb.params for option in parameter.opts}
+        assert {one for one in rest if one.startswith("--")} <= known, arguments
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_links_of_pages_lead_somewhere(page: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)\)", page.read_text(encoding="utf-8")) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def examples() -> Iterator[Any]:
+    """Yield the settings that pages show."""
+    for page in PAGES:
+        blocks = re.findall(r"^```yaml\n(.+?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+        for number, block in enumerate(blocks, start=1):
+            shown = yaml.safe_load(block)
+            if isinstance(shown, dict) and set(shown) <= set(Settings.model_fields):
+                yield pytest.param(shown, id=f"{page.name}-{number}")
+
+
+@pytest.mark.parametrize("shown", [*examples()])
+def test_the_settings_that_pages_show_are_settings(shown: dict[str, Any]) -> None:
+    Settings.model_validate(shown)
 
 
 def test_the_readme_tree_is_the_tree() -> None:
