@@ -38,7 +38,14 @@ _ENDINGS = (("ies", "y"), ("sses", "ss"), ("ing", ""), ("edly", ""), ("ed", ""),
 class Hit:
     """The best part of a passage, from `part` to before `end`, and what speaks for its being an answer.
 
-    `evidence` has the shape (`EVIDENCE`,).
+    Attributes:
+        passage: where it stands.
+        part: the first of the passage's parts that are quoted.
+        end: the first behind them that is not.
+        evidence: shape (10,): cosine of the part, of the passage; share of the question's words in the part, in passage
+            and heading; share of the rarest words; BM25 as a share of the best possible; lead over other passages;
+            share of the part's words that were asked for; whether a number that was asked for is there, -1 to 1, 0
+            where none was; how long the part is, 1 from twelve words on.
     """
 
     passage: Passage
@@ -52,10 +59,6 @@ class Hit:
         return " ".join(self.passage.parts[self.part : self.end])
 
 
-EVIDENCE = 10
-"""Cosine of the part, of the passage; share of the question's words in the part, in passage and heading; share of the
-rarest word; BM25 as a share of the best possible; lead over other passages; share of the part's words asked for;
-whether a number that was asked for is there, -1 to 1; how long the part is, up to twelve words."""
 _ASKS_NUMBER = re.compile(
     r"\b(?:how (?:many|much|long|big|large|often|far|old|warm|high|loud)|(?:which|what) (?:port|size|share))\b"
 )
@@ -198,9 +201,7 @@ def _with_neighbour(parts: Sequence[str], best: int, evidence: NDArray[np.float6
 
 
 RANKING = np.array([1.0, 0.6, 0.8, 0.4, 0.0, 0.5, 0.0, 0.3, 0.1, 0.2])
-"""How parts are put in order."""
-
-
+"""How much each kind of evidence counts when parts are put in order."""
 SAME_WORDS = 0.99
 """Probability of an entry whose question has the very words that were asked."""
 _USED = (0, 3, 5)

@@ -53,9 +53,6 @@ class Memory:
         self._tokens: list[int] = []
         self.room = room
 
-    def __len__(self) -> int:
-        return len(self._tokens)
-
     def known(self, tokens: Sequence[int]) -> int:
         """Return how many of the first of `tokens` are remembered already."""
         most = min(len(tokens), len(self._tokens))

@@ -67,14 +67,6 @@ class Past:
         rows = self._read(f"{query} ORDER BY wall DESC, seq DESC LIMIT {MOST}", values)
         return [Remembered(*(*row[:-1], json.loads(row[-1]))) for row in reversed(rows)]
 
-    def undated(self) -> int:
-        """Return how many events came while the clock was not set and never got a time.
-
-        Raises:
-            SinkError: the log cannot be read.
-        """
-        return int((self._read("SELECT count(*) FROM events WHERE NOT dated", ()) or [(0,)])[0][0])
-
     def counts(self, start: float, end: float, kinds: Collection[str] = ()) -> Counter[str]:
         """Return how often each label occurs.
 

@@ -136,7 +136,6 @@ def test_what_came_before_the_clock_was_set_gets_its_time_then(opened: Callable[
     log.flush()
     past = Past(path)
     assert past.between(0, 2 * NOON) == []
-    assert past.undated() == 2
     assert past.watched(0, 2 * NOON) == []
     clock.now = NOON
     log.publish(thing(ago=0))
@@ -146,7 +145,6 @@ def test_what_came_before_the_clock_was_set_gets_its_time_then(opened: Callable[
         ("dog", 10),
         ("person", 0),
     ]
-    assert past.undated() == 0
 
 
 def test_a_clock_that_is_never_set_leaves_events_marked(opened: Callable[..., EventLog], path: Path) -> None:
