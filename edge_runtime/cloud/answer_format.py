@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator, ValidationError, validators
@@ -16,7 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 LONGEST_COMPLAINT = 300
+MOST_STEPS = 10**8
+"""A pattern is not held against a text on which it could take more than this."""
 NAME = "answer"
+
+_TOKEN = re.compile(
+    r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?(?:[:=!>]|<[=!]|P?<\w+>|[a-zA-Z-]+:?))?|"
+    r"\)(?:[*+?]|\{\d*,?\d*\})?|\||[*+?]|\{\d*,?\d*\}",
+    re.DOTALL,
+)
+_AGAIN = re.compile(r"[*+]|\{\d*,\d*\}|\{\d{2,}\}")
 
 
 class AnswerFormat:
@@ -37,8 +47,12 @@ class AnswerFormat:
         except (SchemaError, RecursionError) as error:
             what = error.message if isinstance(error, SchemaError) else "it is nested too deeply"
             raise CloudProtocolError(f"the answer's schema is no JSON schema: {_short(what)}") from None
+        for pattern in _patterns(self._schema):
+            if _is_endless(pattern):
+                why = f"the pattern {pattern!r} repeats what repeats or branches, which can take for ever"
+                raise CloudProtocolError(_short(f"the answer's schema is not taken: {why}; write it without"))
         registry: Registry[Any] = Registry()
-        self._validator = kind(self._schema, registry=registry)
+        self._validator = validators.extend(kind, {"pattern": _matches})(self._schema, registry=registry)
 
     def wire(self, schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the parameter `response_format`, of `schema` where another one is to be sent.
@@ -78,6 +92,47 @@ def _strings(value: object) -> Iterator[str]:
     elif isinstance(value, dict | list):
         for inner in value.values() if isinstance(value, dict) else value:
             yield from _strings(inner)
+
+
+def _matches(validator: Any, pattern: str, text: object, schema: object) -> Iterator[ValidationError]:
+    """Yield what is wrong with a text that must follow a pattern."""
+    if isinstance(text, str) and len(text) ** _repeats(pattern) > MOST_STEPS:
+        yield ValidationError(f"{len(text)} characters are too many to be held against {pattern!r}")
+        return
+    yield from Draft202012Validator.VALIDATORS["pattern"](validator, pattern, text, schema) or ()
+
+
+def _patterns(schema: object) -> Iterator[str]:
+    """Yield what may be a regular expression in a schema."""
+    for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _patterns(inner)
+    if isinstance(schema, dict):
+        named = schema.get("patternProperties")
+        yield from named if isinstance(named, dict) else ()
+        if isinstance(schema.get("pattern"), str):
+            yield schema["pattern"]
+
+
+def _is_endless(pattern: str) -> bool:
+    """Tell whether a repeated group holds a repetition or a choice: matching may take time exponential in the text."""
+    manifold = [False]
+    for token in _TOKEN.finditer(pattern):
+        if token[0][0] == "(":
+            manifold.append(False)
+        elif token[0][0] == ")":
+            inner = manifold.pop() if len(manifold) > 1 else False
+            again = _AGAIN.match(token[0], 1) is not None
+            if inner and again:
+                return True
+            manifold[-1] = manifold[-1] or inner or len(token[0]) > 1
+        elif token[0] in "|?" or _AGAIN.match(token[0]):
+            manifold[-1] = True
+    return False
+
+
+def _repeats(pattern: str) -> int:
+    """Return how many parts of a pattern may be of any length."""
+    return sum(_AGAIN.fullmatch(token[0].lstrip(")")) is not None for token in _TOKEN.finditer(pattern))
 
 
 def _is_strict(schema: object) -> bool:

@@ -168,3 +168,34 @@ def test_a_correction_passes_the_egress_gate_too(rig: Rig, endpoint: Endpoint) -
         said = [str(message["content"]) for message in request["messages"][-3:] if message["role"] != "system"]
         assert [text for text in said if text in entry["texts"]], "what left stands in the ledger"
     assert '{"name": "[email]"}' in sent[1]["texts"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "taken"),
+    [
+        pytest.param("^(a+)+$", False, id="a repetition repeated"),
+        pytest.param("(?:a|aa)*b", False, id="a choice repeated"),
+        pytest.param("(a?){30}a{30}", False, id="maybe, many times"),
+        pytest.param("((ab)*c)+", False, id="a repeated group repeated"),
+        pytest.param("^[(a+)]+$", True, id="signs that mean nothing in brackets"),
+        pytest.param(r"\(+(?:red|blue)\)+", True, id="signs that mean nothing behind a backslash"),
+        pytest.param(r"^(\d{1,3}\.){3}\d{1,3}$", True, id="an address"),
+        pytest.param(r"^\d{4}-\d{2}(?:T\d+)?$", True, id="a date"),
+        pytest.param("(?:ab)+", True, id="a plain group repeated"),
+    ],
+)
+@pytest.mark.parametrize("place", ["pattern", "patternProperties"])
+def test_patterns_that_could_stop_the_whole_box_are_not_taken(place: str, pattern: str, taken: bool) -> None:
+    schema = {"items": {"anyOf": [{place: pattern if place == "pattern" else {pattern: {}}}]}}
+    if taken:
+        AnswerFormat(schema)
+        return
+    with pytest.raises(CloudProtocolError, match="can take for ever"):
+        AnswerFormat(schema)
+
+
+def test_a_text_too_long_for_its_pattern_is_not_held_against_it() -> None:
+    checked = AnswerFormat({"type": "string", "pattern": "^.*,.*,.*$"})
+    assert checked.complaint('"a,b,c"') is None
+    assert "does not match" in str(checked.complaint('"a,b"'))
+    assert "too many" in str(checked.complaint(json.dumps("a" * 4_000)))
