@@ -26,7 +26,7 @@ _FEAST = "|".join(sorted(_FEASTS, key=len, reverse=True))
 _DAY = (
     rf"(?:{_FEAST}|easter(?: sunday| monday)?|(?:the )?\d{{1,2}} (?:of )?(?:{_MONTH})(?: \d{{4}})?|"
     rf"(?:{_MONTH}) (?:the )?\d{{1,2}}(?: \d{{4}})?|(?:next )?(?:{_WEEKDAY})|the weekend|tomorrow|yesterday|today|"
-    r"the day after tomorrow|the day before yesterday)"
+    r"the day after tomorrow|the day before yesterday|\d{4} \d\d? \d\d?)"
 )
 _ASK = r"(?:what|which) (?:day|date|weekday|day of the week)"
 _AHEAD = {"today": 0, "tomorrow": 1, "the day after tomorrow": 2, "yesterday": -1, "the day before yesterday": -2}
@@ -54,6 +54,8 @@ def day_meant(words: str, today: date) -> date | None:
     if words in _FEASTS:
         return _date(None, *_FEASTS[words], today)
     numbers = [int(number) for number in re.findall(r"\d+", words)]
+    if len(numbers) > 2:
+        words, numbers = MONTHS[numbers[1] - 1] if 0 < numbers[1] < 13 else "", [numbers[2], numbers[0]]
     name = next((month for month in MONTHS if re.search(rf"\b{month}\b", words)), None)
     if name is None or not numbers:
         return None
@@ -233,7 +235,10 @@ _ANSWERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], datetime], str |
             _later,
         ),
         (
-            r"(?:what time is it|(?:what is )?the (?:current |local )?time|time)(?: now)? in (?P<place>[a-z ]{2,40})",
+            (
+                r"(?:what time is it|(?:what is )?the (?:current |local )?time|time)(?: now| right now)? in "
+                r"(?P<place>[a-z ]{2,40}?)(?: right now| now| at the moment| today)?"
+            ),
             _elsewhere,
         ),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, ClassVar
 
 from edge_runtime.decision.confidence import Reply
@@ -16,7 +18,21 @@ if TYPE_CHECKING:
     from edge_runtime.decision.scene import Scene
     from edge_runtime.types import Question
 
-DATE_WORDS = frozenset({"day", "date", "month", "year", "weekday", "today"})
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+DATE_WORDS = frozenset({"day", "date", "month", "year", "weekday", "today", "todays"})
+_TIME_WORDS = frozenset({"time", "hour", "clock", "late"})
+_FRAME = _words(
+    "what which how whats is it its the a an at on of in we are be got have has you your to by do does can could would "
+    "will tell give say show me us know happen please thanks thank hey hi hello ok okay so and now right this current "
+    "currently local exact exactly moment just still here week calendar"
+)
+_NO_TYPOS = _words("there then their days dates months years weekdays times hours clocks weeks")
+_KNOWN = sorted(DATE_WORDS | _TIME_WORDS | _FRAME)
+"""What asks for the time or the date of now; any other word may ask for another time, place or thing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +83,7 @@ class Clock:
         return 1.0 if told(text, self.now()) else 0.0
 
     def answer(self, question: Question, scene: Scene, slots: Mapping[str, str]) -> Reply | None:
-        """Return the time, or the date where a word of the question asks for it."""
+        """Return the time, or the date where a word of the question asks for it; None where one is not understood."""
         del scene, slots
         now = self.now()
         if not clock_is_set(now):
@@ -75,7 +91,19 @@ class Clock:
         reckoned = told(question.text, now)
         if reckoned is not None:
             return Reply(reckoned, 1.0)
-        words = question.text.lower().replace("'", "").strip(" ?!.").split()
-        if not DATE_WORDS.isdisjoint(words) or "todays" in words:
+        words = re.findall(r"\w+", question.text.lower().replace("'", "").replace("\u2019", ""))
+        meant = {_known(word) for word in words}
+        if None in meant or meant.isdisjoint(DATE_WORDS | _TIME_WORDS):
+            return None
+        if not DATE_WORDS.isdisjoint(meant):
             return Reply(f"It is {now:%A}, {now.day} {now:%B} {now.year}.", 1.0)
         return Reply(f"It is {now:%H:%M}.", 1.0)
+
+
+def _known(word: str) -> str | None:
+    """Return the known word that was meant, mistyped or not; None for any other, and for figures."""
+    if word in _KNOWN:
+        return word
+    typo = len(word) > 2 and word.isalpha() and word not in _NO_TYPOS
+    near = get_close_matches(word, _KNOWN, n=1, cutoff=0.82) if typo else []
+    return near[0] if near else None

@@ -47,6 +47,8 @@ MONDAY = datetime(2026, 11, 23, 6, 30, tzinfo=ZoneInfo("Europe/Berlin"))
         ("what weekday is 24 december 2027", "That will be Friday, 24 December 2027."),
         ("what day was 1 january 2000", "That was Saturday, 1 January 2000."),
         ("how many days since christmas", "333 days since Thursday, 25 December 2025."),
+        ("what time is it in New York right now", "It is 00:30 in New York."),
+        ("what day is 2024-02-29", "That was Thursday, 29 February 2024."),
         ("how many days in february", "February 2026 has 28 days."),
         ("how many days are in february 2028", "February 2028 has 29 days."),
     ],
@@ -105,3 +107,35 @@ def test_the_next_day_that_is_called_so(words: str, today: date, expected: date)
 @given(st.text(alphabet="howmanydys until christmas in 29february2030tokyo", max_size=60))
 def test_any_text_is_survived(text: str) -> None:
     told(text, MONDAY)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "what time is it in sydney australia",
+        "what time is it there",
+        "what date is next friday",
+        "what day is 2024-02-31",
+        "is it day or night in the picture",
+        "what time is my flight",
+        "when is thanksgiving this year",
+        "what season is it",
+        "how many hours until midnight",
+    ],
+)
+def test_another_time_or_day_is_never_answered_with_that_of_now(text: str) -> None:
+    assert Clock(lambda: MONDAY).answer(Question(text, "test", 0.0), Scene(), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("wht time is it", "It is 06:30."),
+        ("Got the time?", "It is 06:30."),
+        ("How late has it got?", "It is 06:30."),
+        ("Do you know what day we have today?", "It is Monday, 23 November 2026."),
+        ("Which month is it?", "It is Monday, 23 November 2026."),
+    ],
+)
+def test_the_time_and_day_of_now(text: str, expected: str) -> None:
+    assert Clock(lambda: MONDAY).answer(Question(text, "test", 0.0), Scene(), {}) == Reply(expected, 1.0)
