@@ -85,9 +85,14 @@ def said(number: Fraction | float) -> tuple[str, bool]:
     places = 2 if size >= 1000 else max(3 - math.floor(math.log10(float(size))), 4 if size < 1 else 2)
     for digits in range(1, 7):
         if round(exact, digits) == exact and not isinstance(number, float):
-            return f"{float(exact):,}", True
+            return _decimal(exact), True
     rounded = round(exact, min(places, 10))
-    return f"{float(rounded):,}".removesuffix(".0"), rounded == exact
+    return _decimal(rounded), rounded == exact
+
+
+def _decimal(number: Fraction) -> str:
+    # Python would write the small ones as 2e-06.
+    return f"{float(number):,.10f}".rstrip("0").removesuffix(".")
 
 
 def _scientific(number: Fraction) -> str:

@@ -89,6 +89,9 @@ _OPERATION = re.compile(r"[-+*/^!%]|\b(?:sqrt|cbrt|abs|mod|of)\b")
 _UNCLEAR = re.compile(r"\d+[-/x]\d+")
 """A house number, a score or a date as likely as a sum."""
 _DATE = re.compile(r"\d+([-/])\d+\1\d+")
+MOST_OVER = 1000
+"""Fractions with more above the line are no easier to grasp than decimals."""
+_DECIMAL = re.compile(r"\d\.\d|\bpoint\b")
 _ONE_FRACTION = re.compile(r"\d+ ?/ ?\d+")
 _TWO_WAYS = re.compile(r"(?:^|\() ?- ?[\d.]+ ?\^|\b(?:sqrt|cbrt) [\d.]+ [-+]")
 """Minus three squared, and the root of nine plus one, are read in two ways."""
@@ -178,6 +181,7 @@ def _told(number: Fraction, expression: str, text: str) -> str:
     """Return the result as a sentence; where fractions were asked about, as a fraction too."""
     shown, exact = said(number)
     percent = expression.endswith("percent")
-    fractions = _FRACTION.search(text) and not _ONE_FRACTION.fullmatch(expression)
+    fractions = _FRACTION.search(text) and not _ONE_FRACTION.fullmatch(expression) and not _DECIMAL.search(text)
+    fractions = fractions and abs(number.numerator) < MOST_OVER
     as_fraction = f"{number.numerator}/{number.denominator}, or " if fractions and 1 < number.denominator < 100 else ""
     return f"That is {'' if percent else as_fraction}{'' if exact else 'about '}{shown}{'%' if percent else ''}."

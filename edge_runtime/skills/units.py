@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 LONGEST = 200
 MOST = 10**15
+FIGURES = 10**9
+"""What is this long was rounded to ten figures."""
 TWO_SIZES = 0.9
 """Score where a unit has one size by the standard and another for many people."""
 _UNIT = "|".join(sorted(map(re.escape, MEASURES), key=len, reverse=True))
@@ -55,7 +57,11 @@ _SPELLINGS = (
     (re.compile(r"\bdegrees (?=(?:celsius|fahrenheit|centigrade|farenheit)\b)"), ""),
     (re.compile(r"\s+"), " "),
 )
-_YEAR = {"days": "A year has 365 days, a leap year 366.", "weeks": "A year has 52 weeks and a day, a leap year two."}
+_SHORT = re.compile(r"(?:\d|\b)(?!a\b)[a-z]\b", re.IGNORECASE)
+_YEAR = {
+    "days": "A year has 365 days, a leap year 366.",
+    "weeks": "A year has 52 weeks and a day, a leap year 52 weeks and two days.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,9 @@ class Units:
         if kind != target.kind:
             if {kind, target.kind} == {"years", "time"}:
                 return _of_a_year(parts, target)
+            if _SHORT.search(question.text):
+                # The k of "10k" may be a thousand of something, an m a million.
+                return None
             text = (
                 f"{_capital(parts[0][1].many)} measure {kind} and {target.many} {target.kind}, so they do not convert."
             )
@@ -172,6 +181,7 @@ def _of_a_year(parts: list[tuple[Fraction, Measure]], target: Measure) -> Reply 
 def _told(parts: list[tuple[Fraction, Measure]], total: Fraction, target: Measure) -> str:
     given = " ".join(f"{said(amount)[0]} {unit.one if amount == 1 else unit.many}" for amount, unit in parts)
     shown, exact = _rounded(total, target)
+    exact = exact and total.numerator < FIGURES
     is_one = (len(parts) == 1 and parts[0][0] == 1) or parts[0][1].kind == "temperature"
     verb = "is" if is_one else "are"
     return f"{_capital(given)} {verb} {'' if exact else 'about '}{shown} {target.one if total == 1 else target.many}."

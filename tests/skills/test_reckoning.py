@@ -24,6 +24,7 @@ def ask(text: str) -> Reply | None:
     [
         ("what is twelve times seven", "84"),
         ("What's 15% of 80?", "12"),
+        ("82 * 42.80 / 44.80", "about 78.34"),
         ("square root of 144", "12"),
         ("what is the square root of 2", "about 1.414"),
         ("cube root of 27", "3"),
@@ -260,6 +261,8 @@ def spelt(number: int) -> str:
         (Fraction(-5, 2), ("-2.5", True)),
         (Fraction(100_000, 3), ("33,333.33", False)),
         (Fraction(1, 10**8), ("10 to the power of -8", True)),
+        (Fraction(1, 500_000), ("0.000002", True)),
+        (Fraction(1, 345_600), ("0.000002894", False)),
         (Fraction(99_999, 10**12), ("10 to the power of -7", False)),
         (Fraction(0), ("0", True)),
     ],

@@ -46,6 +46,8 @@ def ask(text: str) -> Reply | None:
         ("Could you convert 10 miles to kilometers, please?", "10 miles are about 16.1 kilometres."),
         ("how many pounds is 80 kilos", "80 kilograms are about 176.4 pounds."),
         ("how many litres in a mile", "Miles measure length and litres volume, so they do not convert."),
+        ("how many miles in a light year", "1 light year is about 5,878,625,373,000 miles."),
+        ("2 mg in kg", "2 milligrams are 0.000002 kilograms."),
         ("0.001 mm in miles", "0.001 millimetres are about 6.21 times 10 to the power of -10 miles."),
     ],
 )
@@ -66,6 +68,7 @@ def test_a_unit_of_two_sizes_is_not_sure() -> None:
         pytest.param("how many grams in a cup of flour", id="depends on the flour"),
         pytest.param("72 degrees in celsius", id="of which scale is not said"),
         pytest.param("how many days in a month", id="depends on the month"),
+        pytest.param("how many miles is 10k", id="ten thousand metres, or kelvin"),
         pytest.param("what is 5 kg", id="into what is not said"),
         pytest.param("how many people in a minute", id="no unit"),
         pytest.param("how many hours until noon", id="a time, no unit"),
