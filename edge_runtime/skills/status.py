@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 HOT_C = 80.0
 """A Raspberry Pi slows itself down from here on."""
 FULL = 0.9
+_OWN = re.compile(r"\b(?:chip|cpu|processor|board|box|you|your|yourself|machine|computer|device|system|pi|jetson)\b")
+"""What the box has a thermometer in; it has none in the room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ class Status:
             return self._cost(question.text)
         if topic in {"version", "name", "address"}:
             return Reply(self._who(topic), 1.0)
+        if topic == "temperature" and not _OWN.search(question.text.lower()):
+            return None
         return self._health(topic) if topic else None
 
     def _health(self, topic: str) -> Reply:

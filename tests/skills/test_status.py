@@ -108,6 +108,23 @@ def test_what_is_about_something_else_is_left_to_others(text: str) -> None:
     assert ask(text) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("what's the temperature outside", False),
+        ("what is the temperature in here", False),
+        ("how warm is the living room", False),
+        ("is the water hot", False),
+        ("how warm is it inside you", True),
+        ("is your cpu hot", True),
+    ],
+)
+def test_the_temperature_of_the_chip_is_not_told_as_that_of_a_place(text: str, known: bool) -> None:
+    machine = Machine("attic", "1", "omni-nano", (), lambda: FINE, list, lambda: None)
+    said = Status(machine).answer(Question(text, "test", 100.0), Scene(), {"topic": "temperature"})
+    assert (said is not None) == known
+
+
 def test_this_machine_can_be_measured(tmp_path: Path) -> None:
     found = health(tmp_path / "not" / "there")
     assert 0 < found.memory[0] <= found.memory[1]
