@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from edge_runtime.skills.visits import Past
     from edge_runtime.types import Question
 
+_STAY = re.compile(r"\bhow long (?:was|were|did|does|do|is|are)\b(?!.* (?:ago|last seen|gone|away)\b)")
+"""How long somebody stayed is not when they were seen."""
 NOW_S = 3.0
 NEVER = 0.9
 """Score of "not seen since": what the record says is sure, that nothing was overlooked is not."""
@@ -68,7 +71,7 @@ class LastSeen:
     def answer(self, question: Question, scene: Scene, slots: Mapping[str, str]) -> Reply | None:
         """Return how long ago, at what time and where; or since when it has not been seen."""
         noun = self.nouns.get(slots.get("label", ""))
-        if noun is None:
+        if noun is None or _STAY.search(question.text.lower()):
             return None
         camera = slots.get("camera")
         found = [sighting for label in noun.labels if (sighting := scene.last_seen(label, camera)) is not None]

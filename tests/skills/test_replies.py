@@ -328,3 +328,17 @@ def test_clock(question: str, clock: datetime, text: str, *, blind: bool) -> Non
     found = reply("clock", [], {}, question, clock)
     assert found is not None
     assert (found.text, found.blind) == (text, blind)
+
+
+@pytest.mark.parametrize(
+    ("text", "answered"),
+    [
+        ("how long was the last person here", False),
+        ("how long did the person stay", False),
+        ("how long ago did you see a person", True),
+        ("how long has the person been gone", True),
+    ],
+)
+def test_how_long_somebody_stayed_is_not_when_they_were_seen(text: str, answered: bool) -> None:
+    found = reply("last_seen", [seen("door", person=[0.95])], {"label": "person"}, text)
+    assert (found is not None) == answered
