@@ -121,16 +121,34 @@ def token_of(settings: Settings) -> tuple[str, str]:
     path = settings.device.data_dir.expanduser() / TOKEN_FILE
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
         try:
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            _make(path, token)
         except FileExistsError:
             return _long_enough(_read(path), str(path)), f"in {path}"
-        with os.fdopen(file, "w", encoding="ascii") as stream:
-            stream.write(f"{(token := secrets.token_urlsafe(_TOKEN_BYTES))}\n")
     except (OSError, UnicodeDecodeError) as error:
         advice = f"mend it, or set {_TOKEN_VARIABLE}"
         raise ConfigError(f"the API's token cannot be kept in {path} ({error}); {advice}") from None
     return token, f"in {path}, made just now"
+
+
+def _make(path: Path, token: str) -> None:
+    """Write the token's file, which is whole as soon as it is there, whatever is cut off or begun at the same time."""
+    if os.path.lexists(path):
+        raise FileExistsError
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as stream:
+            stream.write(f"{token}\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        # Unlike a renaming, a link never replaces the token of somebody who was faster.
+        os.link(draft, path)
+    except PermissionError:
+        # A memory card's own file system knows no links.
+        draft.rename(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> str:
