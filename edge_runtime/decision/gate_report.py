@@ -9,6 +9,7 @@ import numpy as np
 
 from edge_runtime.decision.guarantee import interval
 from edge_runtime.decision.routing_curves import aurc, auroc, cloud_need, quality_by_cloud, risk_by_coverage
+from edge_runtime.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,13 +30,18 @@ def report(gate: LearnedGate, table: GateTable, vectors: NDArray[np.float32] | N
         gate: the gate.
         table: its rows.
         vectors: unit vectors of the prompts, shape (n, d), where the gate needs them.
+
+    Raises:
+        InputError: rows lack the score that the gate judges them by.
     """
+    _check_scored(gate, table)
     confidence = gate.confidences(table.prompts, table.skills, table.scores, vectors)
     right, count = table.local, len(table)
     kept = confidence >= gate.threshold
     wrong = int((kept & ~right).sum())
     low, high = interval(wrong, count)
     alpha = float(gate.facts["alpha"])
+    strange = {skill for skill in table.skills if gate.judge_of(skill) is None}
     found: dict[str, Any] = {
         "rows": count,
         "local_accuracy": float(right.mean()),
@@ -49,6 +55,7 @@ def report(gate: LearnedGate, table: GateTable, vectors: NDArray[np.float32] | N
         "risk_low": low,
         "risk_high": high,
         "risk_within_alpha": wrong / count <= alpha,
+        "unjudged": {skill: table.skills.count(skill) for skill in sorted(strange)},
         "coverage": float(kept.mean()),
         "cloud_share": float((~kept).mean()),
         "selective_accuracy": float(right[kept].mean()) if kept.any() else None,
@@ -66,6 +73,13 @@ def report(gate: LearnedGate, table: GateTable, vectors: NDArray[np.float32] | N
         shares = np.arange(count + 1) / count
         found["curves"]["quality_by_cloud_share"] = _thinned(shares, quality_by_cloud(confidence, right, table.cloud))
     return found
+
+
+def _check_scored(gate: LearnedGate, table: GateTable) -> None:
+    for skill in dict.fromkeys(skill for skill, has in zip(table.skills, table.scored, strict=True) if not has):
+        judge = gate.judge_of(skill)
+        if judge is not None and judge.scale is not None:
+            raise InputError(f"rows of skill {skill!r} have no score, and this gate judges them by it; add the scores")
 
 
 def _savings(confidence: Floats, kept: NDArray[np.bool_], table: GateTable, cloud: NDArray[np.bool_]) -> dict[str, Any]:

@@ -46,6 +46,8 @@ def eval_words(record: Mapping[str, Any]) -> str:
     lines = [f"{record['table']}: {record['rows']} questions judged by {record['gate']}"]
     if record["fitted_on_these"]:
         lines += ["  the gate was fitted to these very rows, so everything below flatters it; take others"]
+    for skill, rows in record["unjudged"].items():
+        lines += [f"  it was fitted to no rows of skill {skill}: {rows} questions count as sent to the cloud"]
     cloud = "" if record["cloud_accuracy"] is None else f"   cloud {record['cloud_accuracy']:.1%}"
     bounds = f"{record['risk_low']:.2%} to {record['risk_high']:.2%} with 95 % confidence"
     promise = f"promised at most {record['alpha']:.1%}: {'kept' if record['risk_within_alpha'] else 'BROKEN'}"

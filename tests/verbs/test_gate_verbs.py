@@ -119,6 +119,30 @@ def test_what_cannot_be_fitted(
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("row", "status", "what"),
+    [
+        pytest.param({"skill": "presence"}, 2, "rows of skill 'presence' have no score", id="its score is wanted"),
+        pytest.param(
+            {"skill": "counting", "score": 0.9}, 0, "no rows of skill counting: 1 questions", id="a new skill"
+        ),
+    ],
+)
+def test_rows_that_a_gate_cannot_judge_are_said(
+    tmp_path: Path, command_line: Callable[..., tuple[int, str, str]], row: dict[str, object], status: int, what: str
+) -> None:
+    made, config = str(tmp_path / "g.json"), settings_file(tmp_path)
+    fitted = "".join(
+        json.dumps({"prompt": f"{n}", "skill": "presence", "score": n / 30, "local_correct": n > 9}) + "\n"
+        for n in range(30)
+    )
+    command_line("gate", "fit", "-", "--out", made, "--config", config, stdin=fitted)
+    judged = json.dumps({"prompt": "is there a dog", "local_correct": True, **row})
+    code, out, err = command_line("gate", "eval", "-", "--gate", made, "--config", config, stdin=judged)
+    assert code == status
+    assert what in out + err
+
+
 def test_a_file_that_is_not_there(tmp_path: Path, command_line: Callable[..., tuple[int, str, str]]) -> None:
     code, _, err = command_line("gate", "fit", str(tmp_path / "none.jsonl"), "--config", settings_file(tmp_path))
     assert code == 2
