@@ -124,6 +124,13 @@ class EgressGate:
         """Tell whether a picture of a source may leave, redacted or not."""
         return POLICIES.index(self.policy(source)) >= POLICIES.index("redacted_picture")
 
+    def joint_policy(self, source: str, frame: Frame | None) -> str:
+        """Return the stricter policy of who asks and who took the picture."""
+        policies = [self.policy(source)]
+        if frame is not None and (frame.source in self._cameras or frame.source in self._settings.sources):
+            policies.append(self.policy(frame.source))
+        return min(policies, key=POLICIES.index)
+
     def prepare(self, outgoing: Outgoing) -> Parcel:
         """Return what of it may be sent.
 
@@ -136,7 +143,7 @@ class EgressGate:
             )
         redacted = [self._redactor.redact(text) for text in outgoing.texts]
         masked = sum((Counter(one.counts) for one in redacted), Counter())
-        policy = self._policy_for(outgoing)
+        policy = self.joint_policy(outgoing.source, outgoing.frame)
         return Parcel(
             outgoing.source, outgoing.why, policy, tuple(one.text for one in redacted), dict(masked),
             self._picture(outgoing, policy), outgoing.mark,
@@ -201,15 +208,6 @@ class EgressGate:
 
     def _at(self) -> str:
         return datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-    def _policy_for(self, outgoing: Outgoing) -> str:
-        """Return the stricter policy of who asks and who took the picture."""
-        policies = [self.policy(outgoing.source)]
-        if outgoing.frame is not None and (
-            outgoing.frame.source in self._cameras or outgoing.frame.source in self._settings.sources
-        ):
-            policies.append(self.policy(outgoing.frame.source))
-        return min(policies, key=POLICIES.index)
 
     def _picture(self, outgoing: Outgoing, policy: str) -> Picture | None:
         if outgoing.frame is None or policy not in {"redacted_picture", "picture"}:

@@ -94,6 +94,8 @@ class CloudResponder:
         expected = None if schema is None else AnswerFormat(schema)
         frame = question.frame if question.frame is not None and self.sees(question.frame.source) else None
         parcel = parcel_of(request, prompt, self._books.gate, None)
+        # An answer to what everybody may see is not given where faces are hidden.
+        parcel = replace(parcel, policy=self._books.gate.joint_policy(question.source, frame))
         known = self._cache.key(request, prompt, parcel, frame) if self._cache is not None else None
         if known is not None and (answer := self._again(request, known, start)) is not None:
             return answer

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,17 @@ SAME = {
         partial(asked, "who is bob@example.org?"),
     ),
 }
+
+
+def test_an_answer_to_what_all_may_see_is_not_given_where_faces_are_hidden(rig: Rig, endpoint: Endpoint) -> None:
+    rig.egress = EgressSettings(default="picture", sources={"door": "redacted_picture"})
+    shown = asked(picture=True)
+    assert shown.question.frame is not None
+    open_frame = replace(shown.question.frame, source="garden")
+    open_request = replace(shown, question=replace(shown.question, frame=open_frame))
+    first, second = twice(rig.make(endpoint.url, cached=True), open_request, shown)
+    assert (first.text, second.text) == ("Paris.", "Another answer.")
+    assert not second.cached
 
 
 def other_picture(request: Request) -> Request:
