@@ -87,6 +87,8 @@ class Calls:
             CloudError: there is none by then, the asker left, or nobody who was asked can answer.
         """
         self._heard, self._running, self._speaking = SimpleQueue(), [], None
+        # Clients that vanished while their questions waited cost nothing.
+        self.check_wanted()
         self._take_turn(provider, give_up)
         self._start(asked, provider, give_up)
         try:

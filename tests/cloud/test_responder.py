@@ -260,3 +260,9 @@ def test_private_things_are_cut_out_of_question_history_and_schema(rig: Rig, end
     assert "ann@example.org" not in str(sent)
     assert "1234567" not in str(sent)
     assert "ann@example.org" not in str(rig.ledger)
+
+
+def test_a_question_whose_asker_vanished_while_it_waited_is_not_sent(rig: Rig, endpoint: Endpoint) -> None:
+    with pytest.raises(CancelledError):
+        rig.make(endpoint.url).answer(asked(cancelled=lambda: True))
+    assert (endpoint.requests, rig.ledger, rig.gone_usd) == ([], [], 0.0)
