@@ -177,6 +177,10 @@ def _elsewhere(found: re.Match[str], now: datetime) -> str | None:
     return f"It is {there:%H:%M}{day} in {'UTC' if zone.key == 'Etc/UTC' else name}."
 
 
+def _is_weekday(found: re.Match[str], now: datetime) -> str:
+    return f"{'Yes' if WEEKDAYS.index(found['weekday']) == now.weekday() else 'No'}, it is {now:%A}."
+
+
 def _leap(found: re.Match[str], now: datetime) -> str:
     year = int(found["year"]) if found["year"] else now.year + (1 if "next" in found[0] else 0)
     return (
@@ -227,6 +231,7 @@ _ANSWERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], datetime], str |
         (rf"what is the (?:date|day)(?: of| on)? (?P<day>{_DAY})", _which_day),
         (r"(?:what|which)(?: calendar)? week(?: number)?(?: is| are| it| this| we in| of the year| now)*", _week),
         (r"what is the (?:current |calendar )?week(?: number)?", _week),
+        (rf"is (?:it|today)(?: already| still)? (?P<weekday>{_WEEKDAY})(?: today| already| yet)?", _is_weekday),
         (r"is (?:it|this(?: year)?|next year|(?P<year>\d{4}))(?: a)? leap year", _leap),
         (r"(?:when|what|which year) is the next leap year", _next_leap),
         (rf"how many days {_IN}(?: (?P<year>\d{{4}}))?(?: have)?", _in_month),

@@ -49,6 +49,8 @@ MONDAY = datetime(2026, 11, 23, 6, 30, tzinfo=ZoneInfo("Europe/Berlin"))
         ("how many days since christmas", "333 days since Thursday, 25 December 2025."),
         ("what time is it in New York right now", "It is 00:30 in New York."),
         ("what day is 2024-02-29", "That was Thursday, 29 February 2024."),
+        ("is it friday", "No, it is Monday."),
+        ("Is it Monday today?", "Yes, it is Monday."),
         ("how many days in february", "February 2026 has 28 days."),
         ("how many days are in february 2028", "February 2028 has 29 days."),
     ],
