@@ -158,8 +158,16 @@ class Timers:
             lines = " ".join(self._left(timer) for timer in found[:10])
             return Reply(f"There {'is one' if len(found) == 1 else f'are {amount(len(found))}'}. {lines}", 1.0)
         if len(found) > 1 and not wish.every:
-            return Reply(f"Which one: the {listed([called(timer) for timer in found], 'or')}?", 1.0)
+            return Reply(f"Which one: the {listed(self._told_apart(found), 'or')}?", 1.0)
         return self._cancelled(found, question) if wish.verb == "cancel" else self._longer(found[0], wish, question)
+
+    def _told_apart(self, timers: list[Timer]) -> list[str]:
+        """Return what each is called, with its time where others are called the same."""
+        names = [called(timer) for timer in timers]
+        return [
+            f"{name} {self._moment(timer)}" if names.count(name) > 1 else name
+            for name, timer in zip(names, timers, strict=True)
+        ]
 
     def _meant(self, wish: Wish) -> list[Timer]:
         timers = [timer for timer in self.shelf.all() if wish.kinds in {"", timer.kind}]

@@ -127,6 +127,14 @@ def test_a_life_of_timers(tmp_path: Path) -> None:
         assert ask(timers, text).text.removesuffix(NOBODY) == expected, text
 
 
+def test_alarms_are_told_apart_by_their_time(tmp_path: Path) -> None:
+    timers = skill(tmp_path)
+    for text in ("set an alarm for 7 am", "wake me in 20 minutes", "remind me to call mum at 7"):
+        ask(timers, text)
+    said = ask(timers, "cancel my alarm").text
+    assert said == "Which one: the alarm at 15:50 or alarm tomorrow at 07:00?"
+
+
 def test_what_happens_is_told(tmp_path: Path) -> None:
     reply = ask(skill(tmp_path), "set a 10 minute egg timer")
     assert reply.score == 1.0
