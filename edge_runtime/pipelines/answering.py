@@ -89,6 +89,7 @@ class Answerer:
         gate: says how sure a reply is, and whether that is enough.
         look: looks at a picture that came with a question; returns a scene of that picture alone.
         minds: who is asked when the skills are not sure.
+        model: name of the bundle that skills answer with.
     """
 
     def __init__(
@@ -98,7 +99,9 @@ class Answerer:
         gate: ConfidenceGate,
         look: Callable[[Frame], Scene],
         minds: Minds,
+        model: str | None = None,
     ) -> None:
+        self._model = model
         self._choose = choose
         self._scene = scene
         self._gate = gate
@@ -149,7 +152,7 @@ class Answerer:
             return Answer(reply.text, 0.0, Origin.ABSTAINED, skill=skill, prompt=mark)
         judged = self._gate.judge(chosen.skill.name, reply.score, question.text, chosen.confidence)
         guess = Answer(
-            reply.text, judged.confidence, Origin.LOCAL, skill=skill, model="omni-nano", prompt=mark,
+            reply.text, judged.confidence, Origin.LOCAL, skill=skill, model=self._model, prompt=mark,
             sources=reply.sources, events=reply.events,
         )  # fmt: skip
         if judged.local and question.schema is None:

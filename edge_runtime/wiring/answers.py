@@ -52,7 +52,7 @@ def make_answerer(
         deadline_s=settings.answering.deadline_s,
         race_below_s=settings.answering.race_below_s,
     )
-    return Answerer(router, scene, gate, models.scene_of, minds), sentences
+    return Answerer(router, scene, gate, models.scene_of, minds, models.manifest.name), sentences
 
 
 def make_router(settings: Settings, models: Models) -> tuple[Router, Source]:

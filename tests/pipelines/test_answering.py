@@ -102,6 +102,12 @@ def test_an_unsure_answer_goes_to_the_cloud_with_the_picture() -> None:
     assert cloud.asked[0].frame is not None
 
 
+@pytest.mark.parametrize("bundle", ["omni-nano", "whiskers"])
+def test_an_answer_names_the_bundle_that_gave_it(bundle: str) -> None:
+    made = Answerer(ROUTE, looked(0.95), ConfidenceGate(0.8), never_look, Minds(NO_KEY), bundle)
+    assert made.answer(ask("is there a person?")).model == bundle
+
+
 def test_calibration_decides_not_the_raw_score() -> None:
     modest = ConfidenceGate(0.8, {"presence": Calibration(0.5, 0.0)})
     answer = answerer(looked(0.9), NO_KEY, modest).answer(ask("is there a person?"))

@@ -169,4 +169,4 @@ def test_how_sure_a_local_answer_must_be(
     answerer, _ = make_answerer(about, Models.of(about), scene)
     answer = answerer.answer(Question("is there a person", "test", 0.0))
     assert answer.confidence == pytest.approx(score)
-    assert answer.origin is origin
+    assert (answer.origin, answer.model) == (origin, Models.of(about).manifest.name)
