@@ -28,7 +28,7 @@ _TIME_WORDS = frozenset({"time", "hour", "clock", "late"})
 _FRAME = _words(
     "what which how whats is it its the a an at on of in we are be got have has you your to by do does can could would "
     "will tell give say show me us know happen please thanks thank hey hi hello ok okay so and now right this current "
-    "currently local exact exactly moment just still here week calendar"
+    "currently local exact exactly moment just still here week calendar u pls plz again teh mate dear love"
 )
 _NO_TYPOS = _words("there then their days dates months years weekdays times hours clocks weeks")
 _KNOWN = sorted(DATE_WORDS | _TIME_WORDS | _FRAME)
@@ -95,6 +95,8 @@ class Clock:
         meant = {_known(word) for word in words}
         if None in meant or meant.isdisjoint(DATE_WORDS | _TIME_WORDS):
             return None
+        if not DATE_WORDS.isdisjoint(meant) and "time" in meant:
+            return Reply(f"It is {now:%H:%M} on {now:%A}, {now.day} {now:%B} {now.year}.", 1.0)
         if not DATE_WORDS.isdisjoint(meant):
             return Reply(f"It is {now:%A}, {now.day} {now:%B} {now.year}.", 1.0)
         return Reply(f"It is {now:%H:%M}.", 1.0)

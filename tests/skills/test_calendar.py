@@ -133,6 +133,9 @@ def test_another_time_or_day_is_never_answered_with_that_of_now(text: str) -> No
     ("text", "expected"),
     [
         ("wht time is it", "It is 06:30."),
+        ("could u tell me what the time is pls", "It is 06:30."),
+        ("what day and time is it", "It is 06:30 on Monday, 23 November 2026."),
+        ("what time is it today", "It is 06:30 on Monday, 23 November 2026."),
         ("Got the time?", "It is 06:30."),
         ("How late has it got?", "It is 06:30."),
         ("Do you know what day we have today?", "It is Monday, 23 November 2026."),
