@@ -52,6 +52,8 @@ _REWRITES = tuple(
         (rf"^(?:what )?% of {_A} is {_A}$", r"\2 / \1 * 100 percent"),
         (rf"^(?:what )?% is {_A} of {_A}$", r"\1 / \2 * 100 percent"),
         (rf"^{_A} is what ?% of {_A}$", r"\1 / \2 * 100 percent"),
+        (rf"^{_A} ?% ?(?:plus|\+) ?{_A} ?%$", r"\1 + \2 percent"),
+        (rf"^{_A} ?% ?(?:minus|-) ?{_A} ?%$", r"\1 - \2 percent"),
         (rf"{_A} ?% off (?:of )?{_A}", r"\2 - \1%"),
         (rf"{_A} ?% (?:tip|tax|vat) (?:on|of|for) {_A}", r"\1% of \2"),
         (rf"\bdivide {_A} by {_A}", r"\1 / \2"),

@@ -102,8 +102,8 @@ class Units:
         if kind != target.kind:
             if {kind, target.kind} == {"years", "time"}:
                 return _of_a_year(parts, target)
-            if _SHORT.search(question.text):
-                # The k of "10k" may be a thousand of something, an m a million.
+            if _SHORT.search(question.text) or {kind, target.kind} == {"angle", "time"}:
+                # The k of "10k" may be a thousand of something, an m a million; degrees have minutes too.
                 return None
             text = (
                 f"{_capital(parts[0][1].many)} measure {kind} and {target.many} {target.kind}, so they do not convert."

@@ -24,6 +24,8 @@ def ask(text: str) -> Reply | None:
     [
         ("what is twelve times seven", "84"),
         ("What's 15% of 80?", "12"),
+        ("5 percent plus 5 percent", "10%"),
+        ("20% - 5%", "15%"),
         ("82 * 42.80 / 44.80", "about 78.34"),
         ("square root of 144", "12"),
         ("what is the square root of 2", "about 1.414"),

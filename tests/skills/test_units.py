@@ -69,6 +69,7 @@ def test_a_unit_of_two_sizes_is_not_sure() -> None:
         pytest.param("72 degrees in celsius", id="of which scale is not said"),
         pytest.param("how many days in a month", id="depends on the month"),
         pytest.param("how many miles is 10k", id="ten thousand metres, or kelvin"),
+        pytest.param("how many minutes is 1.5 degrees", id="minutes of arc"),
         pytest.param("what is 5 kg", id="into what is not said"),
         pytest.param("how many people in a minute", id="no unit"),
         pytest.param("how many hours until noon", id="a time, no unit"),
