@@ -21,6 +21,7 @@ _JSON_START = re.compile(r"[{\[]")
 _JSON_TRIES = 8
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*')
 _COLON = re.compile(r"\s*:")
+_ANYTHING = "q7"
 _UNSEEN = frozenset({"Cf", "Cc", "Mn", "Me"})
 _DASHES = dict.fromkeys("‐‑‒–—―−﹘﹣－", "-")  # noqa: RUF001 - they look alike, that is the point
 
@@ -54,7 +55,10 @@ class Redactor:
         counts: Counter[str] = Counter()
         parts, at = [], 0
         for start, end in _json_inside(text):
-            parts += [self._prose(text[at:start], counts), self._json(text[start:end], counts)]
+            said = self._prose(text[at:start], counts)
+            # What is called a password before a list of them is one within it too.
+            secret = self._prose(f"{text[at:start]}{_ANYTHING}", Counter()) == f"{said}[secret]"
+            parts += [said, self._json(text[start:end], counts, "password" if secret else "")]
             at = end
         parts.append(self._prose(text[at:], counts))
         return Redacted("".join(parts), dict(counts))
@@ -67,8 +71,14 @@ class Redactor:
             at = end
         return "".join([*parts, text[at:]])
 
-    def _json(self, text: str, counts: Counter[str]) -> str:
-        """Return JSON whose texts and numbers are redacted, each together with the name it is kept under."""
+    def _json(self, text: str, counts: Counter[str], outer: str) -> str:
+        """Return JSON whose texts and numbers are redacted, each together with the name it is kept under.
+
+        Args:
+            text: the JSON.
+            counts: gets how many things were taken out.
+            outer: what all of it is called, if that is secret.
+        """
         parts, at, name = [], 0, ""
         for token in _TOKEN.finditer(text):
             parts.append(text[at : token.start()])
@@ -77,7 +87,7 @@ class Redactor:
                 name = json.loads(token[0])
                 parts.append(self._value(name, "", token[0], counts))
             else:
-                parts.append(self._value(str(json.loads(token[0])), name, token[0], counts))
+                parts.append(self._value(str(json.loads(token[0])), outer or name, token[0], counts))
         return "".join([*parts, text[at:]])
 
     def _value(self, value: str, name: str, written: str, counts: Counter[str]) -> str:
