@@ -162,8 +162,11 @@ class Minds:
             return abstained(self._cloud, guess, mark)
         if request.question.local_only:
             return abstained("nobody else may be asked", guess, mark)
-        frame = request.question.frame
-        if pending.scene_bound and frame is not None and not self._cloud.sees(frame.source):
+        question = request.question
+        frame = question.frame
+        # The stricter policy of who asks and who took the picture counts.
+        hidden = frame is not None and not (self._cloud.sees(frame.source) and self._cloud.sees(question.source))
+        if pending.scene_bound and hidden:
             return abstained("pictures may not leave this box", guess, mark)
         try:
             answer = self._cloud.answer(request)

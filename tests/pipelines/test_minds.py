@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pytest
 
 from edge_runtime.decision.confidence import ConfidenceGate, Reply
 from edge_runtime.errors import CancelledError, CloudError, CloudUnavailableError, EgressRefusedError
 from edge_runtime.pipelines.answering import Pending
 from edge_runtime.pipelines.minds import Minds
-from edge_runtime.types import Answer, Origin, Question, Request
+from edge_runtime.types import Answer, Frame, Origin, Question, Request
 
 GUESS = Answer("Yes, a dog.", 0.6, Origin.LOCAL, skill="presence")
 
@@ -147,6 +148,16 @@ def test_with_time_enough_there_is_no_race() -> None:
 def test_what_may_not_leave_is_said() -> None:
     answer = minds(Far(EgressRefusedError("policy"))).answer(pending())
     assert answer.text == "I cannot answer that by myself, and this may not leave the box."
+
+
+def test_a_picture_that_its_asker_may_not_send_is_not_asked_about() -> None:
+    far = Far()
+    found = pending(scene_bound=True)
+    frame = Frame("door", 0.0, np.zeros((2, 2, 3), np.uint8))
+    question = replace(found.request.question, source="", frame=frame)
+    answer = minds(far).answer(replace(found, request=replace(found.request, question=question)))
+    assert (answer.origin, far.asked) == (Origin.ABSTAINED, 0)
+    assert "pictures may not leave this box" in answer.text
 
 
 def test_an_abstention_does_nothing_besides() -> None:
