@@ -52,7 +52,8 @@ class AnswerFormat:
                 why = f"the pattern {pattern!r} repeats what repeats or branches, which can take for ever"
                 raise CloudProtocolError(_short(f"the answer's schema is not taken: {why}; write it without"))
         registry: Registry[Any] = Registry()
-        self._validator = validators.extend(kind, {"pattern": _matches})(self._schema, registry=registry)
+        bounded: Any = validators.extend(kind, {"pattern": _matches})  # type: ignore[no-untyped-call]
+        self._validator = bounded(self._schema, registry=registry)
 
     def wire(self, schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the parameter `response_format`, of `schema` where another one is to be sent.
