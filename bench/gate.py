@@ -39,11 +39,17 @@ TEXTS = Path(__file__).parents[2] / "shared" / "data" / "text"
 FITTED = (0.5, 0.8)
 
 
-def tables(models: Models) -> dict[str, Made]:
-    """Return the tables by name, each with its prompts' vectors."""
-    clinc = json.loads((TEXTS / "clinc150_train_val.json").read_text())
+def tables(models: Models, clinc_file: Path, home_file: Path) -> dict[str, Made]:
+    """Return the tables by name, each with its prompts' vectors.
+
+    Args:
+        models: whose text model reads the prompts.
+        clinc_file: CLINC150 in its authors' layout.
+        home_file: lines of intent, tab, text.
+    """
+    clinc = json.loads(clinc_file.read_text(encoding="utf-8"))
     known, asked = clinc["train"], [*clinc["val"], *clinc["oos_train"], *clinc["oos_val"]]
-    lines = (TEXTS / "nlu_home_train.tsv").read_text().splitlines()
+    lines = home_file.read_text(encoding="utf-8").splitlines()
     home = [(text, intent) for intent, text in (line.split("\t") for line in lines)]
     order = np.random.default_rng(0).permutation(len(home))
     first, second = [home[row] for row in order[:6500]], [home[row] for row in order[6500:]]
@@ -144,11 +150,22 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000, help="rows of each split, drawn anew")
     parser.add_argument("--only", help="tables whose name contains this")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--clinc", type=Path, default=TEXTS / "clinc150_train_val.json", help="CLINC150 in its authors' layout"
+    )
+    parser.add_argument(
+        "--home", type=Path, default=TEXTS / "nlu_home_train.tsv", help="what people say at home: intent, tab, text"
+    )
     options = parser.parse_args()
-    if not TEXTS.is_dir():
-        sys.exit(f"{TEXTS} is not there; the tables are made of it")
+    for name, file in (("--clinc", options.clinc), ("--home", options.home)):
+        if not file.is_file():
+            sys.exit(f"{file} is not there; the tables are made of it, name another with {name}")
     models = Models()
-    made = {name: one for name, one in tables(models).items() if (options.only or "") in name}
+    made = {
+        name: one for name, one in tables(models, options.clinc, options.home).items() if (options.only or "") in name
+    }
+    if not made:
+        sys.exit(f"--only {options.only!r} is in no table's name; clinc150 and nlu_home are")
     emit = partial(print, flush=True)
     times = cost(models, next(iter(made.values())))
     if not options.json:

@@ -19,7 +19,11 @@ class TooMuchError(ValueError):
 
 
 def bounded(value: Any) -> Any:
-    """Return a text, list or number that is not too large."""
+    """Return a text, list or number that is not too large.
+
+    Raises:
+        TooMuchError: it is too large.
+    """
     if isinstance(value, int | float):
         size: float = 0 if abs(value) <= _LARGEST_NUMBER else math.inf
     else:
@@ -30,7 +34,11 @@ def bounded(value: Any) -> Any:
 
 
 def joined(pieces: Iterable[str], between: str = "") -> str:
-    """Return what texts make together, which is measured before it is made."""
+    """Return what texts make together, which is measured before it is made.
+
+    Raises:
+        TooMuchError: it is too large.
+    """
     found, size = [], 0
     for piece in pieces:
         size += len(piece) + len(between)
@@ -41,7 +49,11 @@ def joined(pieces: Iterable[str], between: str = "") -> str:
 
 
 def written(value: Any) -> str:
-    """Return what is written of a value; of a table or list, if there is not too much in it."""
+    """Return what is written of a value; of a table or list, if there is not too much in it.
+
+    Raises:
+        TooMuchError: it is too large.
+    """
     if not isinstance(value, str):
         _count(value)
     return str(bounded(str(value)))
@@ -68,7 +80,11 @@ def as_json(
     separators: Any = None,
     sort_keys: bool = False,  # noqa: FBT001, FBT002
 ) -> str:
-    """Return a value as JSON."""
+    """Return a value as JSON.
+
+    Raises:
+        TooMuchError: it is too large.
+    """
     _count(value)
     if indent is not None and not 0 <= int(indent) <= _WIDEST_INDENT:
         raise TooMuchError("tojson indents too far")
@@ -77,7 +93,11 @@ def as_json(
 
 
 def replaced(text: Any, old: str, new: str, count: int = -1) -> str:
-    """Return a text with some of it exchanged."""
+    """Return a text with some of it exchanged.
+
+    Raises:
+        TooMuchError: it is too large.
+    """
     before = written(text)
     found = before.count(old) if count is None or count < 0 else min(before.count(old), count)
     if len(before) + found * (len(new) - len(old)) > _LARGEST_TEXT:
@@ -86,7 +106,11 @@ def replaced(text: Any, old: str, new: str, count: int = -1) -> str:
 
 
 def join(values: Iterable[Any], between: str = "", attribute: Any = None) -> str:
-    """Return what values make together, each as it is written."""
+    """Return what values make together, each as it is written.
+
+    Raises:
+        TooMuchError: it is too large.
+    """
     if attribute is not None:
         raise TooMuchError("join takes no attribute; map it first")
     return joined(map(written, values), between)
