@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from edge_runtime.decision.confidence import Reply
+from edge_runtime.decision.scene import either
 from edge_runtime.errors import SinkError
 from edge_runtime.skills.skill import narrow
 from edge_runtime.skills.visits import visits
@@ -106,6 +107,8 @@ class LastSeen:
 
     def _told(self, question: Question, last: Sighting) -> str:
         thing, place, age_s = indefinite(last.label), on_camera(last.source), question.at - last.at
+        if last.source == question.source:
+            return f"I see {thing} in the picture."
         if age_s <= NOW_S:
             return f"I see {thing} right now, {place}."
         return f"I last saw {thing} {duration(age_s)} ago, {self._moment(age_s)}{place}."
@@ -115,6 +118,10 @@ class LastSeen:
             return Reply("I have had no picture from any camera yet.", 0.0, blind=True)
         age_s = max(question.at - scene.since, 0.0)
         things = listed([indefinite(label) for label in noun.labels], "or")
+        if scene.sources == (question.source,):
+            looks = scene.looks(question.at, age_s + 1.0)
+            missed = either(look.presence(label) for look in looks for label in noun.labels)
+            return Reply(f"I do not see {things} in the picture.", min(NEVER, 1.0 - missed))
         place = f" {on_camera(camera)}" if camera else ""
         since = f"{self._moment(age_s)}{duration(age_s)} ago"
         return Reply(f"I have not seen {things}{place} since I started watching, {since}.", NEVER)

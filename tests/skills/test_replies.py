@@ -342,3 +342,23 @@ def test_clock(question: str, clock: datetime, text: str, *, blind: bool) -> Non
 def test_how_long_somebody_stayed_is_not_when_they_were_seen(text: str, answered: bool) -> None:
     found = reply("last_seen", [seen("door", person=[0.95])], {"label": "person"}, text)
     assert (found is not None) == answered
+
+
+@pytest.mark.parametrize(
+    ("objects", "text"),
+    [
+        ({"dog": [0.95]}, "I see a dog in the picture."),
+        ({}, "I do not see a dog in the picture."),
+    ],
+    ids=["there", "not there"],
+)
+def test_a_picture_that_came_with_the_question_is_no_camera(objects: dict[str, list[float]], text: str) -> None:
+    found = reply("last_seen", [seen("console", **objects)], {"label": "dog"}, "where is the dog")
+    assert found is not None
+    assert found.text == text
+
+
+def test_what_may_have_been_overlooked_in_a_picture_is_not_denied_surely() -> None:
+    found = reply("last_seen", [seen("console", evidence={"dog": 0.4})], {"label": "dog"}, "where is the dog")
+    assert found is not None
+    assert found.score == pytest.approx(0.6)
