@@ -14,7 +14,7 @@ from referencing.exceptions import Unresolvable
 from edge_runtime.errors import CloudProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 LONGEST_COMPLAINT = 300
 MOST_STEPS = 10**8
@@ -27,6 +27,8 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _AGAIN = re.compile(r"[*+]|\{\d*,\d*\}|\{\d{2,}\}")
+MOST_REFS = 5_000
+"""References that one reply is followed through."""
 
 
 class AnswerFormat:
@@ -41,6 +43,7 @@ class AnswerFormat:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._schema = dict(schema)
+        self._followed_refs = 0
         kind = validators.validator_for(self._schema, default=Draft202012Validator)
         try:
             kind.check_schema(self._schema)
@@ -52,7 +55,8 @@ class AnswerFormat:
                 why = f"the pattern {pattern!r} repeats what repeats or branches, which can take for ever"
                 raise CloudProtocolError(_short(f"the answer's schema is not taken: {why}; write it without"))
         registry: Registry[Any] = Registry()
-        bounded: Any = validators.extend(kind, {"pattern": _matches})  # type: ignore[no-untyped-call]
+        own = {"pattern": _matches, "$ref": self._followed(kind.VALIDATORS["$ref"])}
+        bounded: Any = validators.extend(kind, own)  # type: ignore[no-untyped-call]
         self._validator = bounded(self._schema, registry=registry)
 
     def wire(self, schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -64,12 +68,24 @@ class AnswerFormat:
         sent = dict(self._schema if schema is None else schema)
         return {"type": "json_schema", "json_schema": {"name": NAME, "schema": sent, "strict": _is_strict(sent)}}
 
+    def _followed(self, follow: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what follows a reference, but not for ever: a few that name each other can stand for millions."""
+
+        def ref(validator: Any, ref: str, value: object, schema: object) -> Iterator[ValidationError]:
+            self._followed_refs += 1
+            if self._followed_refs > MOST_REFS:
+                raise RecursionError(f"it takes more than {MOST_REFS} references")
+            yield from follow(validator, ref, value, schema) or ()
+
+        return ref
+
     def complaint(self, text: str) -> str | None:
         """Return what is wrong with a reply, None where nothing is."""
         try:
             value = json.loads(text)
         except (ValueError, RecursionError) as error:
             return _short(f"the reply is not JSON: {error}")
+        self._followed_refs = 0
         try:
             wrong = best_match(self._validator.iter_errors(value))
         except (Unresolvable, RecursionError) as error:

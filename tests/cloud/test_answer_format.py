@@ -199,3 +199,13 @@ def test_a_text_too_long_for_its_pattern_is_not_held_against_it() -> None:
     assert checked.complaint('"a,b,c"') is None
     assert "does not match" in str(checked.complaint('"a,b"'))
     assert "too many" in str(checked.complaint(json.dumps("a" * 4_000)))
+
+
+def test_references_that_multiply_are_not_followed_for_ever() -> None:
+    twice = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)}
+    checked = AnswerFormat({"$ref": "#/$defs/d0", "$defs": twice | {"d40": {"type": "string"}}})
+    for _ in range(2):
+        assert "more than 5000 references" in str(checked.complaint('"a"'))
+    tree = AnswerFormat({"type": "object", "additionalProperties": {"$ref": "#"}})
+    assert tree.complaint('{"a": {"b": {"c": {}}}}') is None
+    assert "at $.a.b" in str(tree.complaint('{"a": {"b": 1}}'))
