@@ -63,7 +63,7 @@ Bundle = Annotated[
 def run(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SOURCE]...", help="Videos, cameras or sound files besides those of the settings."),
+        typer.Argument(metavar="SOURCE", help="Videos, cameras or sound files besides those of the settings."),
     ] = None,
     config: Config = None,
     demo: Annotated[bool, typer.Option("--demo", help="Play the embedded clip and spoken commands.")] = False,
@@ -205,7 +205,7 @@ cli.command()(transcribe)
 
 @cli.command()
 def doctor(config: Config = None, as_json: Json = False) -> None:
-    """Check cameras, microphones, speech, broker, clock, disk, model and key."""
+    """Check cameras, microphones, speech, gate, minds, broker, clock, disk, model and key."""
     from edge_runtime.verbs.doctor import examine  # noqa: PLC0415
 
     failed = False

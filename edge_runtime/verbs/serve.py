@@ -17,7 +17,7 @@ from edge_runtime.verbs import output
 def serve(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SOURCE]...", help="Videos, cameras or sound files besides those of the settings."),
+        typer.Argument(metavar="SOURCE", help="Videos, cameras or sound files besides those of the settings."),
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings, YAML or TOML.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; api.host if not given.")] = None,
