@@ -345,15 +345,15 @@ def test_how_long_somebody_stayed_is_not_when_they_were_seen(text: str, answered
 
 
 @pytest.mark.parametrize(
-    ("objects", "text"),
+    ("look", "text"),
     [
-        ({"dog": [0.95]}, "I see a dog in the picture."),
-        ({}, "I do not see a dog in the picture."),
+        (seen("console", dog=[0.95]), "I see a dog in the picture."),
+        (seen("console"), "I do not see a dog in the picture."),
     ],
     ids=["there", "not there"],
 )
-def test_a_picture_that_came_with_the_question_is_no_camera(objects: dict[str, list[float]], text: str) -> None:
-    found = reply("last_seen", [seen("console", **objects)], {"label": "dog"}, "where is the dog")
+def test_a_picture_that_came_with_the_question_is_no_camera(look: Seen, text: str) -> None:
+    found = reply("last_seen", [look], {"label": "dog"}, "where is the dog")
     assert found is not None
     assert found.text == text
 
