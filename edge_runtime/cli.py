@@ -51,7 +51,7 @@ cli.add_typer(gate, name="gate")
 
 LAST_FOUND = Path("run-output/last-frame.jpg")
 
-Paths = Annotated[list[str], typer.Argument(metavar="PATH...", help="Files; - reads names from standard input.")]
+Paths = Annotated[list[str], typer.Argument(metavar="PATH", help="Files; - reads names from standard input.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings, YAML or TOML.")]
 Bundle = Annotated[
@@ -118,7 +118,7 @@ def detect(
 def embed(
     values: Annotated[
         list[str],
-        typer.Argument(metavar="VALUE...", help="Pictures, sounds or texts; - reads them from standard input."),
+        typer.Argument(metavar="VALUE", help="Pictures, sounds or texts; - reads them from standard input."),
     ],
     image: Annotated[bool, typer.Option("--image", help="The values are picture files.")] = False,
     text: Annotated[bool, typer.Option("--text", help="The values are texts.")] = False,

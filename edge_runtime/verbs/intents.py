@@ -107,7 +107,7 @@ def eval_intents(
 
 @intents.command("classify")
 def classify_intents(
-    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Sentences; - reads them from standard input.")],
+    texts: Annotated[list[str], typer.Argument(metavar="TEXT", help="Sentences; - reads them from standard input.")],
     model: Model = None,
     config: Config = None,
     as_json: Json = False,

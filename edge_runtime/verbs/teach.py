@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 teach = typer.Typer(help="Teach wake words, sounds and commands by recordings.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What you call it; taught again, it is replaced.")]
-Clips = Annotated[list[str], typer.Argument(metavar="CLIP...", help="3 to 20 sound files of it and little else.")]
+Clips = Annotated[list[str], typer.Argument(metavar="CLIP", help="3 to 20 sound files of it and little else.")]
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings, YAML or TOML.")]
 Force = Annotated[bool, typer.Option("--force", help="Keep it even if it is too little to rely on.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
 
 
 def wake(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files; - reads names from standard input.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Files; - reads names from standard input.")],
     word: Annotated[str, typer.Option("--word", metavar="WORDS", help="Any word or words, such as 'hey pixel'.")],
     bundle: Annotated[Path | None, typer.Option("--bundle", metavar="FOLDER", help="Model bundle; omni-nano.")] = None,
     config: Config = None,

@@ -13,7 +13,7 @@ from edge_runtime.verbs import output
 
 
 def transcribe(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files; - reads names from standard input.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Files; - reads names from standard input.")],
     bundle: Annotated[
         Path | None, typer.Option("--bundle", metavar="FOLDER", help="Bundle made of Whisper or Moonshine.")
     ] = None,
