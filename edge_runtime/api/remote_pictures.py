@@ -92,17 +92,18 @@ class RemotePictures:
         found = await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
         addresses = [str(entry[4][0]) for entry in found]
         for address in addresses:
-            if not self._public(address):
+            if not self._public(address, place.port):
                 why = f"{shown(place.host)} is in a private network; list its address in api.remote_pictures"
                 raise RequestError(why, param=param, code="remote_image_refused")
         return addresses[0]
 
-    def _public(self, address: str) -> bool:
+    def _public(self, address: str, port: int = 0) -> bool:
+        """Tell whether an address may be connected to; one that is listed with a port is for that port alone."""
         known = ipaddress.ip_address(address.partition("%")[0])
         if isinstance(known, ipaddress.IPv6Address):
             known = known.ipv4_mapped or known.sixtofour or _translated(known) or known
-        literal = any(host == address or host.startswith((f"{address}:", f"[{address}]")) for host in self._hosts)
-        return literal or (known.is_global and not known.is_multicast)
+        literal = {address, f"[{address}]", f"{address}:{port}", f"[{address}]:{port}"}
+        return bool(literal & self._hosts) or (known.is_global and not known.is_multicast)
 
     async def _get(self, place: _Place, address: str, param: str | None) -> bytes:
         secure = ssl.create_default_context() if place.scheme == "https" else None

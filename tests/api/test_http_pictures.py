@@ -335,7 +335,11 @@ def test_other_addresses_are_refused_without_asking_anybody(url: str, hosts: tup
 )
 def test_addresses_within_the_home_are_known(address: str, public: bool) -> None:
     assert RemotePictures(["example.org"], 1)._public(address) == public
+    named = f"[{address}]" if ":" in address else address
     assert RemotePictures([address], 1)._public(address), "what is listed by itself is meant"
+    assert RemotePictures([f"{named}:8080"], 1)._public(address, 8080)
+    assert RemotePictures([f"{named}:8080"], 1)._public(address, 80) == public, "another port is another service"
+    assert RemotePictures([f"{address}:1"], 1)._public(address, 80) == public
 
 
 @pytest.mark.parametrize(
