@@ -102,3 +102,10 @@ def test_a_policy_of_a_source_that_is_not_there_is_refused(tmp_path: Path) -> No
         Settings.load(tmp_path / "a.yaml")
     (tmp_path / "a.yaml").write_text("cameras: [{name: door, url: door.mp4}]\negress: {sources: {door: nothing}}")
     assert Settings.load(tmp_path / "a.yaml").egress.sources == {"door": "nothing"}
+
+
+@pytest.mark.parametrize("value", [".inf", ".nan"])
+def test_a_cap_is_a_number(tmp_path: Path, value: str) -> None:
+    (tmp_path / "a.yaml").write_text(f"cloud: {{budget: {{usd_per_day: {value}}}}}")
+    with pytest.raises(ConfigError, match=r"cloud\.budget\.usd_per_day is (inf|nan): input should be a finite number"):
+        Settings.load(tmp_path / "a.yaml")

@@ -191,11 +191,14 @@ def _started(work: Callable[[], Answer | None], name: str) -> Future[Answer | No
     result: Future[Answer | None] = Future()
 
     def run() -> None:
+        answer = None
         try:
-            result.set_result(work())
+            answer = work()
         except CloudError as error:
             logger.info("%s gave up: %s", name, error)
-            result.set_result(None)
+        finally:
+            # Whatever fails here, whoever waits goes on with the other.
+            result.set_result(answer)
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return result

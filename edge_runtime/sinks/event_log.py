@@ -101,7 +101,8 @@ class EventLog:
         if event.kind not in KEPT or (event.kind == "object" and event.data.get("type") == "update"):
             return
         label, score, data = _told(event)
-        text = json.dumps(data, ensure_ascii=False)
+        # Half a character, as a broken program may send it, cannot be kept.
+        text = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
         if len(text) > _MAX_DATA:
             text = "{}"
         now = self._clock()
