@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cloud_rig import USED_USD, Rig, asked
-from openai_server import Endpoint, completion, failure, serving
+from openai_server import Endpoint, completion, failure
 
 from edge_runtime.answer_sections import BudgetSettings
 from edge_runtime.cloud.answer_format import AnswerFormat
@@ -14,7 +14,6 @@ from edge_runtime.prompts.book import PromptBook
 from edge_runtime.types import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 SCHEMA = {
@@ -25,19 +24,6 @@ SCHEMA = {
 }
 GOOD = '{\n  "colour": "dark  red",\n  "count": 2\n}'
 BAD = '{"colour": "red", "count": "two"}'
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    with serving() as made:
-        yield made
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    made = Rig(tmp_path)
-    yield made
-    made.close()
 
 
 def test_json_comes_back_as_it_was_sent(rig: Rig, endpoint: Endpoint) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cloud_rig import INPUT_USD, OUTPUT_USD, SPENDING, Rig, asked, worst_usd
-from openai_server import Endpoint, Reply, completion, serving
+from openai_server import Endpoint, Reply, completion
 
 from edge_runtime.answer_sections import BudgetSettings
 from edge_runtime.cloud.spending import Spending
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 
 CAP_USD = 0.01
 THREADS = 100
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    with serving() as made:
-        yield made
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from openai_server import KEY, Endpoint, Reply, completion, failure, serving
+from openai_server import KEY, Endpoint, Reply, completion, failure
 
 from edge_runtime.cloud.client import (
     Call,
@@ -34,12 +34,6 @@ if TYPE_CHECKING:
 MESSAGES = [{"role": "user", "content": "what is this?"}]
 ASK = Call(MESSAGES, 20, 5.0)
 SOON = Call(MESSAGES, 20, 0.3)
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    with serving() as made:
-        yield made
 
 
 @pytest.fixture

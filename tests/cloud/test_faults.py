@@ -28,20 +28,13 @@ from edge_runtime.errors import (
 from edge_runtime.types import Answer, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 WAIT_S = 3.0
 GRACE_S = 2.0
 """What a loaded machine may take on top."""
 USER = "user:hunter2@"
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    made = Rig(tmp_path)
-    yield made
-    made.close()
 
 
 @dataclass(frozen=True)
@@ -88,7 +81,7 @@ def test_a_fault_of_the_endpoint(rig: Rig, fault: Fault, caplog: pytest.LogCaptu
     caplog.set_level(logging.DEBUG)
     with serving() as endpoint:
         endpoint.script = list(fault.script)
-        result = told(rig, endpoint.url.replace("127", f"{USER}127"))
+        result = told(rig, endpoint.url.replace("//", f"//{USER}"))
         assert len(endpoint.requests) == fault.tries
         rig.wait_until_settled(2 * fault.tries)
         worst = worst_usd(endpoint.requests[0])

@@ -15,7 +15,6 @@ from edge_runtime.errors import BudgetExceededError, CloudAuthError, CloudError,
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -29,13 +28,6 @@ def second() -> Iterator[Endpoint]:
     with serving() as made:
         made.script = [completion("A green ball.")]
         yield made
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    made = Rig(tmp_path)
-    yield made
-    made.close()
 
 
 def both(first: Endpoint, second: Endpoint) -> dict[str, str]:

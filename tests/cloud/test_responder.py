@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from cloud_rig import USED_USD, Rig, asked, worst_usd
-from openai_server import KEY, Endpoint, Reply, completion, failure, serving
+from openai_server import KEY, Endpoint, Reply, completion, failure
 
 from edge_runtime.answer_sections import BudgetSettings, EgressSettings
 from edge_runtime.cloud.client import MissingModelError, RefusedError
@@ -25,21 +25,7 @@ from edge_runtime.errors import (
 from edge_runtime.types import Origin, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    with serving() as made:
-        yield made
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    made = Rig(tmp_path)
-    yield made
-    made.close()
 
 
 def test_success_is_told_as_cloud_and_paid_by_usage(rig: Rig, endpoint: Endpoint) -> None:

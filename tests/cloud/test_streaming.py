@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 from cloud_rig import USED_USD, Rig, asked, worst_usd
@@ -13,24 +12,7 @@ from edge_runtime.cloud.replies import Folding
 from edge_runtime.errors import CancelledError, CloudError, CloudProtocolError, CloudUnavailableError
 from edge_runtime.types import Origin
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
 USAGE = {"prompt_tokens": 40, "completion_tokens": 10, "total_tokens": 50}
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    with serving() as made:
-        yield made
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    made = Rig(tmp_path)
-    yield made
-    made.close()
 
 
 def test_text_is_heard_while_the_rest_is_still_being_written(rig: Rig, endpoint: Endpoint) -> None:
