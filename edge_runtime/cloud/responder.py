@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import random
 import time
@@ -70,7 +71,8 @@ class CloudResponder:
     ) -> None:
         self._settings = settings
         self._providers = tuple(providers)
-        self._prompts = prompts
+        # Prompts do not change while the box runs, and to look for private words in them takes a millisecond.
+        self._prompt_of = functools.cache(lambda skill: books.gate.cleaned(prompts.of(skill)))
         self._books = books
         self._cache = cache
         self._pause = pause
@@ -89,7 +91,7 @@ class CloudResponder:
         """
         start = time.monotonic()
         question = request.question
-        prompt = self._books.gate.cleaned(self._prompts.of(request.skill))
+        prompt = self._prompt_of(request.skill)
         schema = prompt.output if question.schema is None else question.schema
         expected = None if schema is None else AnswerFormat(schema)
         frame = question.frame if question.frame is not None and self.sees(question.frame.source) else None
