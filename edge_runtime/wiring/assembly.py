@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from edge_runtime.bundles.manifest import Manifest, default_bundle
 from edge_runtime.bundles.parts import AudioPart, DetectorPart, ImagePart
@@ -107,8 +107,12 @@ class Models:
 
     @cached_property
     def ears(self) -> Manifest:
-        """The bundle whose acoustic model listens: this one, or the one shipped where this one has none."""
-        if self.manifest.phones or self.manifest.folder == default_bundle():
+        """The bundle whose acoustic model listens."""
+        return self.holder("phones")
+
+    def holder(self, part: Literal["phones", "faces"]) -> Manifest:
+        """Return the bundle that is used for a part: this one, or the one shipped where this one has none."""
+        if getattr(self.manifest, part) is not None or self.manifest.folder == default_bundle():
             return self.manifest
         shipped = Manifest.load(default_bundle())
         shipped.verify()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from edge_runtime.bundles.manifest import Manifest, default_bundle
 from edge_runtime.cloud.egress import EgressGate, Outgoing
 from edge_runtime.cloud.ledger import Ledger
 from edge_runtime.cloud.picture import Area, encoded
@@ -74,12 +73,7 @@ class PrivateAreas:
 
     @cached_property
     def _faces(self) -> FaceFinder:
-        """What finds faces: this bundle's, or that of the one shipped where this one has none."""
-        manifest = self._models.manifest
-        if manifest.faces is None:
-            manifest = Manifest.load(default_bundle())
-            manifest.verify()
-        return FaceFinder(manifest)
+        return FaceFinder(self._models.holder("faces"))
 
     @cached_property
     def _people(self) -> ObjectDetector | None:
@@ -152,7 +146,7 @@ def dry_run(settings: Settings, picture: str | None, out: Path) -> Callable[[str
             shown = gate.preview(Outgoing("terminal", "dry run", (text,), frame))
         except EgressRefusedError as error:
             return {**told, "source": "terminal", "policy": "nothing", "refused": str(error)}
-        prompt = book.of(None)
+        prompt = gate.cleaned(book.of(None))
         if shown["picture"] is not None and image is not None:
             shown["picture"] |= _written(out, image, shown["picture"].pop("jpeg"))
         elif image is not None:
