@@ -129,11 +129,6 @@ class Redactor:
                 yield places[found.start()], places[found.end() - 1] + 1, "private"
 
 
-def redact_text(text: str) -> str:
-    """Return `text` with what is private in anybody's text replaced."""
-    return Redactor().redact(text).text
-
-
 def _json_inside(text: str) -> list[tuple[int, int]]:
     """Return where whole JSON objects and lists lie in a text, the first few."""
     found, at = [], 0

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MOST_TIMES = 4
 WATCHED = 0.95
 LOST = 0.05
+UNREADABLE = Reply("My record of the past cannot be read; the log says why.", 0.0, blind=True)
 
 
 def told(found: Sequence[Visit], span: Span, now: datetime, cameras: Collection[str]) -> str:

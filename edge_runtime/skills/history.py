@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from edge_runtime.decision.confidence import Reply
 from edge_runtime.decision.scene import either
 from edge_runtime.errors import SinkError
-from edge_runtime.skills.chronicle import caveat, happenings, told
+from edge_runtime.skills.chronicle import UNREADABLE, caveat, happenings, told
 from edge_runtime.skills.clock_words import plain
 from edge_runtime.skills.skill import asked, narrow
 from edge_runtime.skills.visits import Coverage, Visit, coverage, visits
@@ -172,7 +172,7 @@ class History:
             wanted = self._wanted(question.text, noun, scene, slots, now)
             return self._told(wanted, slots)
         except SinkError:
-            return Reply("My record of the past cannot be read; the log says why.", 0.0, blind=True)
+            return UNREADABLE
 
     def _noun(self, said: str, slots: Mapping[str, str]) -> Noun | None:
         named, spotted = asked(self.nouns, slots), self.nouns.spot(said.split())

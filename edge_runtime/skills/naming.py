@@ -144,7 +144,7 @@ class Naming:
         seen = view(question, scene, slots.get("camera"), self.max_age_s)
         if isinstance(seen, Reply):
             return seen
-        looks = [look for look in seen.looks if look.frame is not None]
+        looks = seen.pictured
         if not looks:
             return None
         look = max(looks, key=lambda one: one.observation.at)

@@ -100,7 +100,7 @@ class Reading:
         seen = view(question, scene, slots.get("camera"), self.max_age_s)
         if isinstance(seen, Reply):
             return seen
-        looks = [look for look in seen.looks if look.frame is not None]
+        looks = seen.pictured
         if not looks:
             return None
         try:

@@ -67,6 +67,11 @@ class View:
     silent: tuple[str, ...]
     many: bool
 
+    @property
+    def pictured(self) -> tuple[LastLook, ...]:
+        """Return the looks whose picture was kept."""
+        return tuple(look for look in self.looks if look.frame is not None)
+
     def where(self, sources: tuple[str, ...]) -> str:
         """Return for example " on the door camera and on the garden camera"; nothing where there is one camera."""
         return " " + " and ".join(on_camera(source) for source in sources) if self.many and sources else ""

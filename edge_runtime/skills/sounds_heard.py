@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from edge_runtime.decision.confidence import Reply
 from edge_runtime.decision.scene import either
 from edge_runtime.errors import SinkError
-from edge_runtime.skills.chronicle import caveat, heard, named_sound
+from edge_runtime.skills.chronicle import UNREADABLE, caveat, heard, named_sound
 from edge_runtime.skills.clock_words import plain
 from edge_runtime.skills.visits import Coverage, coverage
 from edge_runtime.skills.when import Span, says_when, when
@@ -148,7 +148,7 @@ class SoundsHeard:
                 return self._nothing(labels, span, now)
             cover = coverage(self.past, span.start.timestamp(), span.end.timestamp(), ())
         except SinkError:
-            return Reply("My record of the past cannot be read; the log says why.", 0.0, blind=True)
+            return UNREADABLE
         return _told(sounds, labels, span, now, cover) if not open_ended else _last(sounds, now)
 
     def _labels(self, said: str) -> tuple[str, ...]:
