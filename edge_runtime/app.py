@@ -15,15 +15,11 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from edge_runtime import __version__
-from edge_runtime.config import CameraSettings, MicrophoneSettings, Settings
-from edge_runtime.decision.motion import MotionGate
+from edge_runtime.config import MicrophoneSettings, Settings
 from edge_runtime.decision.scene import Scene
-from edge_runtime.decision.tracking import Tracker
-from edge_runtime.decision.zones import Line, Zone, ZoneMonitor
 from edge_runtime.errors import ConfigError
 from edge_runtime.house import House
 from edge_runtime.metrics import Metrics
-from edge_runtime.pipelines.vision import VisionPipeline
 from edge_runtime.questions import answered
 from edge_runtime.runtime import Runtime
 from edge_runtime.sinks import topics
@@ -36,14 +32,16 @@ from edge_runtime.sinks.snapshot import annotate, save_picture
 from edge_runtime.sinks.spool import Spool
 from edge_runtime.sources.opening import open_camera, open_microphone
 from edge_runtime.types import Answer, Event, Question
+from edge_runtime.watch_sections import CameraSettings
 from edge_runtime.wiring.answers import make_answerer
-from edge_runtime.wiring.assembly import Models, check_labels, make_sounds
+from edge_runtime.wiring.assembly import Models, make_sounds
 from edge_runtime.wiring.dictation import make_dictation
 from edge_runtime.wiring.doors import Doors
 from edge_runtime.wiring.ears import make_voice
 from edge_runtime.wiring.household import keep_time
 from edge_runtime.wiring.mouth import Mouth
 from edge_runtime.wiring.senses import make_event_log
+from edge_runtime.wiring.watching import make_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,7 +98,8 @@ class App:
             self._closing.callback(mouth.speaker.close)
         self.house = House(fanout, answerer, self.metrics, mouth, dictation)
         for camera, eye in zip(settings.cameras, cameras, strict=True):
-            self.house.add_camera(eye, self._view(camera, models), paced=eye.live or camera.realtime)
+            view = make_view(camera, settings, models, self._scene)
+            self.house.add_camera(eye, view, paced=eye.live or camera.realtime)
         for microphone, ear in zip(settings.microphones, microphones, strict=True):
             if voice:
                 listening = sounds[0]() if sounds else None
@@ -154,15 +153,6 @@ class App:
             return False
         save_picture(path, annotate(*self.house.last_found))
         return True
-
-    def _view(self, camera: CameraSettings, models: Models) -> VisionPipeline:
-        vision, known = self._settings.vision, models.labels
-        for labels in (*(zone.labels for zone in camera.zones), *(line.labels for line in camera.lines)):
-            check_labels(f"camera {camera.name}", labels, known)
-        zones = [Zone(zone.name, zone.polygon, zone.labels, zone.dwell_s, zone.cooldown_s) for zone in camera.zones]
-        lines = [Line(line.name, line.start, line.end, line.labels) for line in camera.lines]
-        gate, tracker = MotionGate(vision.motion_area, vision.refresh_s), Tracker(vision.confirm_frames, vision.lost_s)
-        return VisionPipeline(models.detector, gate, tracker, ZoneMonitor(zones, lines), self._scene)
 
     def _make_mqtt(self) -> MqttSink:
         mqtt, folder = self._settings.mqtt, self._settings.device.data_dir.expanduser()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,9 +22,14 @@ from edge_runtime.errors import ConfigError
 from edge_runtime.sections import DictationSettings, Section, SpeechSettings, WyomingSettings
 from edge_runtime.settings_file import read_settings
 from edge_runtime.settings_help import explain_error
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Fraction = tuple[Share, Share]
+from edge_runtime.watch_sections import (
+    AlertingSettings,
+    AnomalySettings,
+    CameraSettings,
+    EvidenceSettings,
+    Prompt,
+    VisionSettings,
+)
 
 
 class DeviceSettings(Section):
@@ -39,46 +44,6 @@ class DeviceSettings(Section):
     threads: int = Field(default=2, ge=1, le=64, description="CPU threads for one model run.")
 
 
-class ZoneSettings(Section):
-    """A region of a camera's picture."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Name in the events.")
-    polygon: tuple[Fraction, ...] = Field(
-        min_length=3, description="Corners [x, y] as fractions of the picture, 0 to 1."
-    )
-    labels: tuple[str, ...] = Field(default=(), description="Only these objects count; empty means all.")
-    dwell_s: float = Field(default=0.0, ge=0, description="Seconds an object must stay before it counts.")
-    cooldown_s: float = Field(default=10.0, ge=0, description="Seconds before the same zone and label may alert again.")
-
-
-class LineSettings(Section):
-    """A line across a camera's picture; crossing it is an event."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Name in the events.")
-    start: Fraction = Field(description="One end [x, y] as fractions of the picture.")
-    end: Fraction = Field(description="The other end [x, y].")
-    labels: tuple[str, ...] = Field(default=(), description="Only these objects count; empty means all.")
-
-
-class CameraSettings(Section):
-    """One camera."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Name in topics and events.")
-    url: str = Field(
-        description="rtsp:// or http:// address, /dev/video0, a camera number, or a video or picture file."
-    )
-    fps: float = Field(default=6.0, gt=0, le=60, description="Pictures a second handed to the model at most.")
-    realtime: bool = Field(
-        default=False, description="Play a file at its own speed instead of as fast as it can be analysed."
-    )
-    open_timeout_s: float = Field(default=10.0, gt=0, description="Seconds to wait for the first picture.")
-    read_timeout_s: float = Field(
-        default=5.0, gt=0, description="Seconds without a picture before the camera is restarted."
-    )
-    zones: tuple[ZoneSettings, ...] = Field(default=(), description="Regions that raise events.")
-    lines: tuple[LineSettings, ...] = Field(default=(), description="Lines that raise events when crossed.")
-
-
 class MicrophoneSettings(Section):
     """One microphone."""
 
@@ -87,27 +52,6 @@ class MicrophoneSettings(Section):
     realtime: bool = Field(
         default=False, description="Play a file at its own speed instead of as fast as it can be analysed."
     )
-
-
-class VisionSettings(Section):
-    """How pictures are looked at."""
-
-    bundle: Path | None = Field(default=None, description="Model bundle folder; omni-nano as shipped when not set.")
-    labels: tuple[str, ...] = Field(
-        default=(), description="Report only these objects; empty means all that the model knows."
-    )
-    min_score: float | None = Field(
-        default=None, ge=0, le=1, description="Score an object needs; the bundle's own thresholds when not set."
-    )
-    motion_area: float = Field(
-        default=0.002,
-        ge=0,
-        le=1,
-        description="Fraction of the picture that must change to wake the model; 0 looks at every picture.",
-    )
-    refresh_s: float = Field(default=10.0, gt=0, description="Look again after this many seconds even without motion.")
-    confirm_frames: int = Field(default=3, ge=1, description="Sightings before a track is reported.")
-    lost_s: float = Field(default=2.0, gt=0, description="Seconds unseen before a track ends.")
 
 
 class VoiceSettings(Section):
@@ -205,6 +149,12 @@ class Settings(Section):
     cameras: tuple[CameraSettings, ...] = Field(default=(), description="The cameras.")
     microphones: tuple[MicrophoneSettings, ...] = Field(default=(), description="The microphones.")
     vision: VisionSettings = Field(default=VisionSettings(), description="How pictures are looked at.")
+    alerts: tuple[Prompt, ...] = Field(
+        default=(), max_length=50, description="What every camera shall tell of, in plain words: a dog on the sofa."
+    )
+    alerting: AlertingSettings = Field(default=AlertingSettings(), description="How alerts in plain words are judged.")
+    anomaly: AnomalySettings = Field(default=AnomalySettings(), description="What is unusual, learnt from what is not.")
+    evidence: EvidenceSettings = Field(default=EvidenceSettings(), description="What is kept of each alert.")
     voice: VoiceSettings = Field(default=VoiceSettings(), description="How speech is understood.")
     speech: SpeechSettings = Field(default=SpeechSettings(), description="How the box speaks.")
     sounds: SoundSettings = Field(default=SoundSettings(), description="Which sounds are told.")

@@ -72,11 +72,12 @@ class House:
         self._chunks: list[queue.Queue[AudioChunk | None]] = []
         self._ears: set[str] = set()
         self._taps: dict[str, Callable[[AudioChunk], None]] = {}
-        self._views: dict[str, VisionPipeline] = {}
+        self._onlookers: list[Callable[[Frame], None]] = []
+        self.views: dict[str, VisionPipeline] = {}
 
     def add_camera(self, source: FrameSource, view: VisionPipeline, *, paced: bool) -> None:
         """Watch a camera; `paced` sources deliver in their own time, the others wait until each frame is analysed."""
-        self._views[source.name] = view
+        self.views[source.name] = view
         health = PictureHealth()
 
         def capture(worker: Worker) -> None:
@@ -86,6 +87,8 @@ class House:
                 worker.healthy(_state(health.check(frame)) if source.live else ONLINE)
                 self._metrics.frames.labels(source.name).inc()
                 self.counts["frames"] += 1
+                for look_on in self._onlookers:
+                    look_on(frame)
                 self._latest.put(source.name, (frame, time.monotonic()), wait_s=0 if paced else PATIENCE_S)
             source.close()
 
@@ -137,6 +140,10 @@ class House:
     def listen_along(self, microphone: str, tap: Callable[[AudioChunk], None]) -> None:
         """Give every chunk of a microphone to `tap` too, which must not wait."""
         self._taps[microphone] = tap
+
+    def watch_along(self, look_on: Callable[[Frame], None]) -> None:
+        """Give every frame of every camera to `look_on` too, in the thread that captures it; it must not wait."""
+        self._onlookers.append(look_on)
 
     def add_server(self, name: str, serve: Callable[[threading.Event, Callable[[], None]], None]) -> None:
         """Let other programs in until told to stop; `serve` gets what says so, and what to call as long as it works."""
@@ -202,7 +209,7 @@ class House:
             if taken is None:
                 continue
             frame, put_at = taken
-            view, looks = self._views[frame.source], self._views[frame.source].looks
+            view, looks = self.views[frame.source], self.views[frame.source].looks
             for event in view.step(frame):
                 self.publish(event)
             last[frame.source] = frame.at
@@ -211,7 +218,7 @@ class House:
             self._metrics.frame_seconds.observe(self.latencies_s[-1])
             self._metrics.frames_dropped.set(self._latest.dropped)
         for name, at in last.items():
-            for event in self._views[name].finish(name, at):
+            for event in self.views[name].finish(name, at):
                 self.publish(event)
 
     def _count_look(self, view: VisionPipeline, looks_before: int, frame: Frame) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import enum
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
 Image: TypeAlias = NDArray[np.uint8]
 """RGB picture, uint8, shape (height, width, 3)."""
@@ -70,13 +71,34 @@ class Look:
 
     `detections` reached their labels' thresholds, `unsure` did not but may keep a known track alive, and `presence`
     is the calibrated probability per label that the picture holds at least one. A model that detects alone gives no
-    embedding.
+    embedding. `patches` are the feature maps of some stages of the backbone, float32 (channels, rows, columns), from
+    fine to coarse; empty where nobody asked for them, or the model gives none.
     """
 
     detections: tuple[Detection, ...]
     unsure: tuple[Detection, ...]
     presence: Mapping[str, float]
     embedding: Vector | None = None
+    patches: tuple[NDArray[np.float32], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One look at one frame, and all else that a decision about it may use.
+
+    Attributes:
+        area: fraction of the picture that changed.
+        moving: whether that is motion.
+        novelty: how unlike the view of the last minutes the box of each of `look.detections` is, 0 to 1.
+        local: wall time of the frame in the box's own time zone, None as long as the clock was never set.
+    """
+
+    frame: Frame
+    look: Look
+    area: float
+    moving: bool
+    novelty: tuple[float, ...]
+    local: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +212,47 @@ def new_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """What one gate decided on the way to an alert, and by which figures: JSON values only."""
+
+    gate: str
+    facts: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a decision can be made once more from.
+
+    Attributes:
+        decider: whose decision it is, such as "rules".
+        before: the decider's state just before it, JSON values only.
+        arrays: what `before` refers to by name: large, and never changed.
+        sight: what was seen.
+        heard: what was heard.
+    """
+
+    decider: str
+    before: Mapping[str, object]
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    sight: Sight | None = None
+    heard: AudioChunk | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
-    """Something worth telling; `data` holds JSON values only and `at` is monotonic seconds."""
+    """Something worth telling; `data` holds JSON values only and `at` is monotonic seconds.
+
+    Attributes:
+        steps: every gate on the way to an alert, in their order; empty for what is no alert.
+        trace: what an alert can be decided from once more.
+        heat: where in the picture it is, 0 to 1, float32 (rows, columns).
+    """
 
     kind: str
     source: str
     at: float
     data: Mapping[str, object]
     id: str = field(default_factory=new_id)
+    steps: tuple[Step, ...] = field(default=(), compare=False, repr=False)
+    trace: Trace | None = field(default=None, compare=False, repr=False)
+    heat: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)

@@ -33,13 +33,14 @@ ROOM_MAY = {
     "api": {"metrics"},
     "bundles": set(),
     # Assembled of what the others own: it reads pictures and sound as the box does, and runs what it made.
-    "making": {"bundles", "inference", "sources", "config"},
+    "making": {"bundles", "inference", "sources", "watch_sections"},
     "settings_file": set(),
     "settings_help": set(),
     "sentences": {"decision"},
     "sections": set(),
     "answer_sections": {"sections"},
-    "config": {"settings_file", "settings_help", "sections", "answer_sections"},
+    "watch_sections": {"sections"},
+    "config": {"settings_file", "settings_help", "sections", "answer_sections", "watch_sections"},
     "runtime": {"metrics"},
 }
 # Put together of everything; what is put together knows nothing of who uses it.
@@ -130,7 +131,7 @@ def test_rooms_import_only_what_they_may(module: Path) -> None:
             continue
         there, part = name.split(".")[1], ".".join(name.split(".")[1:3])
         section = (
-            there in {"config", "sections", "answer_sections"}
+            there in {"config", "sections", "answer_sections", "watch_sections"}
             and name.endswith("Settings")
             and not name.endswith(".Settings")
         )

@@ -29,15 +29,15 @@ class ImagePart(Part):
     Attributes:
         file: the ONNX file.
         input: name of the input, float32 (1, 3, rows, columns).
-        fit: "area" keeps the aspect with about `area` pixels and sides that are multiples of `stride`; "stretch" gives
-            exactly `size`; "letterbox" keeps the aspect inside `size`, top left or centred, the rest filled with `pad`;
-            "crop" makes the shorter side `shorter` and cuts `size` out of the middle.
+        fit: "area" keeps the aspect: about `area` pixels, sides multiples of `stride`; "stretch" gives exactly `size`;
+            "letterbox" keeps the aspect inside `size`, top left or centred, the rest filled with `pad`; "crop" makes
+            the shorter side `shorter` and cuts `size` out of the middle.
         size: rows and columns, for all but "area".
-        interpolation: "bilinear" and "bicubic" widen their filter where the picture shrinks, as Pillow does; "auto"
-            is faster: it averages whole areas where the picture shrinks and blends where it grows.
-        mean, std: per channel of the input in units of 0 to 255; the input is (pixel - mean) / std.
-        order: of the input's channels.
-        embedding: name of the output with the picture's vector, if there is one.
+        interpolation: "bilinear" and "bicubic" widen their filter where the picture shrinks, as Pillow does; "auto",
+            faster, averages whole areas there and blends where it grows.
+        mean, std: per channel in units of 0 to 255; the input is (pixel - mean) / std, channels in `order`.
+        embedding: output with the picture's vector, if any; patches: those with feature maps, (1, channels, rows,
+            columns), from fine to coarse.
     """
 
     file: str
@@ -54,6 +54,7 @@ class ImagePart(Part):
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     order: Literal["rgb", "bgr"] = "rgb"
     embedding: str | None = "embedding"
+    patches: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -283,8 +284,7 @@ class GeneratorPart(Part):
 class FacesPart(Part):
     """What finds faces: three networks, `faces` float32 (n, 3, height, width), RGB, -1 to 1 in, `scores`, `moves` out.
 
-    Attributes:
-        propose, refine, decide: the ONNX files; thresholds: the score that each needs to let a place through.
+    `propose`, `refine`, `decide` are ONNX files; `thresholds`: the score that each needs to let a place through.
     """
 
     propose: str
@@ -294,7 +294,7 @@ class FacesPart(Part):
 
 
 class GatePart(Part):
-    """Answers stay local above `local_threshold`, chosen so that at most a share `alpha` of them is wrong."""
+    """Answers stay local above `local_threshold`, so that at most a share `alpha` of them is wrong."""
 
     local_threshold: float
     alpha: float

@@ -85,8 +85,8 @@ class ObjectDetector:
         """
         return self.look(image).detections
 
-    def look(self, image: Image) -> Look:
-        """Return everything one pass finds in an RGB picture of any size.
+    def look(self, image: Image, *, features: bool = False) -> Look:
+        """Return everything one pass finds in an RGB picture of any size, with its feature maps where wanted.
 
         Raises:
             BundleError: the model's outputs do not fit the manifest.
@@ -102,11 +102,13 @@ class ObjectDetector:
         boxes = place.fractions(corners[cells])
         found = sorted(self._objects(boxes, raw[cells, classes], classes, presence), key=lambda d: -d.score)[:_MOST]
         vector: Vector | None = np.asarray(out[self._image.embedding][0], np.float32) if self._image.embedding else None
+        maps = tuple(np.asarray(out[name][0], np.float32) for name in self._image.patches) if features else ()
         return Look(
             tuple(d for d in found if d.score >= self._thresholds[d.label]),
             tuple(d for d in found if d.score < self._thresholds[d.label]),
             dict(zip(self.labels, presence.tolist(), strict=True)),
             vector,
+            maps,
         )
 
     def _objects(self, boxes: Floats, raw: Floats, classes: Numbers, presence: Floats) -> Iterator[Detection]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_runtime.config import CameraSettings
 from edge_runtime.errors import InputError
 from edge_runtime.inference.preprocess import model_input
 from edge_runtime.sources.files import read_picture, read_sound
 from edge_runtime.sources.replay import VideoFile
+from edge_runtime.watch_sections import CameraSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

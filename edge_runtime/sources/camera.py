@@ -16,7 +16,7 @@ from edge_runtime.types import Frame
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge_runtime.config import CameraSettings
+    from edge_runtime.watch_sections import CameraSettings
 
 # Greedy on purpose: a password may hold any character, and masking too much is the safe side.
 _USER_INFO = re.compile(r"(://[^\s:/@]*:).*@")

@@ -17,8 +17,9 @@ from edge_runtime.sources.replay import PictureFile, VideoFile, WavFile
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge_runtime.config import CameraSettings, MicrophoneSettings
+    from edge_runtime.config import MicrophoneSettings
     from edge_runtime.types import AudioChunk, Frame
+    from edge_runtime.watch_sections import CameraSettings
 
 _STREAM = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt)://.", re.IGNORECASE)
 _MOVING = {".gif", ".mjpeg", ".mjpg"}  # they begin like a still picture

@@ -19,8 +19,9 @@ from edge_runtime.types import SAMPLE_RATE_HZ, Frame
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge_runtime.config import CameraSettings, MicrophoneSettings
+    from edge_runtime.config import MicrophoneSettings
     from edge_runtime.types import AudioChunk
+    from edge_runtime.watch_sections import CameraSettings
 
 _ASSUMED_FPS = 25.0
 

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from edge_runtime.config import CameraSettings, MicrophoneSettings, Settings
+    from edge_runtime.config import MicrophoneSettings, Settings
     from edge_runtime.sections import SpeechSettings
+    from edge_runtime.watch_sections import CameraSettings
 
 LEAST_FREE_MB = 200
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}

@@ -9,6 +9,7 @@ from edge_runtime.decision.motion import MotionGate
 from edge_runtime.decision.scene import Scene
 from edge_runtime.decision.tracking import Tracker
 from edge_runtime.decision.zones import Line, Zone, ZoneMonitor
+from edge_runtime.pipelines.rules import Rules
 from edge_runtime.pipelines.vision import VisionPipeline
 from edge_runtime.types import Detection, Event, Frame, Image, Look
 
@@ -30,7 +31,7 @@ class Painted:
         self.looks = 0
         self._fancies = fancies
 
-    def look(self, image: Image) -> Look:
+    def look(self, image: Image, *, features: bool = False) -> Look:  # noqa: ARG002
         self.looks += 1
         rows, columns = np.nonzero(image[:, :, 1] > 250)
         found: tuple[Detection, ...] = ()
@@ -55,7 +56,7 @@ def play(
     where: Callable[[float], float | None], seconds: float, *, fancies: bool = False
 ) -> tuple[list[Event], Painted, Scene]:
     eyes, scene = Painted(fancies=fancies), Scene()
-    view = VisionPipeline(eyes, MotionGate(0.002, 10.0), Tracker(3, 1.0), ZoneMonitor([YARD], [GATE]), scene)
+    view = VisionPipeline(eyes, MotionGate(0.002, 10.0), [Rules(Tracker(3, 1.0), ZoneMonitor([YARD], [GATE]))], scene)
     events: list[Event] = []
     for tick in range(int(seconds * FPS)):
         at = tick / FPS

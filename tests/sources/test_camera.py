@@ -19,9 +19,9 @@ import numpy as np
 import psutil
 import pytest
 
-from edge_runtime.config import CameraSettings
 from edge_runtime.errors import SourceError
 from edge_runtime.sources.camera import Camera
+from edge_runtime.watch_sections import CameraSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,7 +235,7 @@ def test_close_from_another_thread_ends_it_within_a_second(server: CameraServer,
 
 PARENT = """
 import sys
-from edge_runtime.config import CameraSettings
+from edge_runtime.watch_sections import CameraSettings
 from edge_runtime.sources.camera import Camera
 camera = Camera(CameraSettings(name="door", url=sys.argv[1], open_timeout_s=60))
 for frame in camera.frames():

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge_runtime.config import CameraSettings, MicrophoneSettings
+from edge_runtime.config import MicrophoneSettings
 from edge_runtime.errors import InputError
 from edge_runtime.sources.camera import Camera, mask_credentials
 from edge_runtime.sources.microphone import Microphone
 from edge_runtime.sources.opening import open_camera, open_microphone
 from edge_runtime.sources.replay import PictureFile, VideoFile, WavFile
+from edge_runtime.watch_sections import CameraSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge_runtime.config import CameraSettings, MicrophoneSettings
+from edge_runtime.config import MicrophoneSettings
 from edge_runtime.errors import InputError
 from edge_runtime.sources.replay import PictureFile, VideoFile, WavFile
 from edge_runtime.types import SAMPLE_RATE_HZ
+from edge_runtime.watch_sections import CameraSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,122 @@
+"""The rules of one camera: things that come and go, how many there are, zones and lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edge_runtime.decision.debounce import Debounce
+from edge_runtime.types import Event, new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from edge_runtime.decision.tracking import Track, Tracker
+    from edge_runtime.decision.zones import Crossing, ZoneMonitor
+    from edge_runtime.types import Box, Frame, Sight
+
+COUNT_SETTLE_S = 0.5
+UPDATE_EVERY_S = 5.0
+MOVED = 0.05
+NOVEL = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What was last said about a track."""
+
+    at: float
+    box: Box
+    data: dict[str, object]
+
+
+class Rules:
+    """Follows things and tells what the zones and lines make of them; a Decider of VisionPipeline."""
+
+    name = "rules"
+    features = False
+
+    def __init__(self, tracker: Tracker, zones: ZoneMonitor) -> None:
+        self._tracker = tracker
+        self._zones = zones
+        self._session = new_id()[:8]
+        self._counts: dict[str, Debounce[int]] = {}
+        self._told: dict[int, _Told] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Return whether something is being followed, so that looking on is worth it."""
+        return bool(self._tracker.tracks)
+
+    def decide(self, sight: Sight) -> list[Event]:
+        """Return what this look changed, oldest first."""
+        frame, look = sight.frame, sight.look
+        new = {found.box for found, novelty in zip(look.detections, sight.novelty, strict=True) if novelty >= NOVEL}
+        changes = self._tracker.update(frame.at, look.detections, look.unsure, new.__contains__)
+        events = list(self._track_events(frame, changes.new, changes.seen))
+        events += [self._object_event("end", frame.source, frame.at, track) for track in changes.ended]
+        crossings = self._zones.update(frame.at, (*changes.new, *changes.seen), changes.ended)
+        events += [Event(one.kind, frame.source, frame.at, self._crossing_data(one)) for one in crossings]
+        return [*events, *self._count_events(frame.source, frame.at)]
+
+    def finish(self, source: str, at: float) -> list[Event]:
+        """End everything that is still open, as when a recording ends or the program stops."""
+        ended = self._tracker.finish()
+        events = [self._object_event("end", source, at, track) for track in ended]
+        left = self._zones.update(at, (), ended)
+        events += [Event(one.kind, source, at, self._crossing_data(one)) for one in left]
+        return [*events, *self._count_events(source, at, ended=True)]
+
+    def _track_events(self, frame: Frame, new: Sequence[Track], seen: Sequence[Track]) -> Iterator[Event]:
+        for track in new:
+            yield self._object_event("new", frame.source, frame.at, track)
+        for track in seen:
+            told = self._told[track.number]
+            # A box trembles from look to look; only a real step is news, or a still visitor would fill the spool.
+            moved = max(abs(now - then) for now, then in zip(track.box, told.box, strict=True)) > MOVED
+            if told.data["label"] != track.label or (moved and frame.at - told.at >= UPDATE_EVERY_S):
+                yield self._object_event("update", frame.source, frame.at, track)
+
+    def _object_event(self, change: str, source: str, at: float, track: Track) -> Event:
+        before = self._told.pop(track.number, None)
+        after = self._track_data(track)
+        if change != "end":
+            self._told[track.number] = _Told(at, track.box, after)
+        data = {"type": change, "label": track.label, "before": before.data if before else None, "after": after}
+        return Event("object", source, at, data)
+
+    def _count_events(self, source: str, at: float, *, ended: bool = False) -> Iterator[Event]:
+        counts = Counter(track.label for track in self._tracker.tracks if track.confirmed)
+        for label in sorted({*counts, *self._counts}):
+            settled = self._counts.setdefault(label, Debounce(0, COUNT_SETTLE_S))
+            if settled.update(counts[label], at) or (ended and settled.value):
+                yield Event("count", source, at, {"label": label, "count": counts[label]})
+
+    def _crossing_data(self, crossing: Crossing) -> dict[str, object]:
+        track = crossing.track
+        way = "type" if crossing.kind == "zone" else "direction"
+        place = {crossing.kind: crossing.place, way: crossing.what}
+        return {**place, "label": track.label, "track": self._track_id(track)}
+
+    def _track_data(self, track: Track) -> dict[str, object]:
+        return {
+            "id": self._track_id(track),
+            "label": track.label,
+            "score": round(track.score, 3),
+            "box": [round(side, 4) for side in track.box],
+            "seen_s": round(track.last_at - track.first_at, 3),
+        }
+
+    def _track_id(self, track: Track) -> str:
+        """Name a track so that no restart gives the name again."""
+        return f"{self._session}-{track.number}"
+
+    def state(self) -> tuple[Mapping[str, object], Mapping[str, NDArray[Any]]]:
+        """Return all that the next decision depends on; whoever alerts needs it, and nothing here does yet."""
+        return {}, {}
+
+    def restore(self, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take on a state that `state` returned."""
