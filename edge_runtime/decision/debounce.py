@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 T = TypeVar("T")
 
@@ -25,6 +28,14 @@ class Debounce(Generic[T]):
         self.value = self._candidate
         return True
 
+    def state(self) -> list[object]:
+        """Return all that the next `update` depends on, as JSON values if `T` is one."""
+        return [self.value, self._candidate, self._since]
+
+    def restore(self, state: Sequence[Any]) -> None:
+        """Take on what `state` returned."""
+        self.value, self._candidate, self._since = state
+
 
 class Cooldown:
     """Lets one alert per key through, then none for `rest_s` seconds; remembers at most `keys` of them."""
@@ -36,11 +47,23 @@ class Cooldown:
 
     def ready(self, key: str, at: float) -> bool:
         """Return whether `key` may alert at `at` (seconds), and if so start its rest."""
-        last = self._last.get(key)
-        if last is not None and at - last < self._rest_s:
+        if not self.rested(key, at):
             return False
         self._last.pop(key, None)
         self._last[key] = at
-        if len(self._last) > self._keys:
-            del self._last[next(iter(self._last))]
+        while (oldest := next(iter(self._last))) != key and (len(self._last) > self._keys or self.rested(oldest, at)):
+            del self._last[oldest]
         return True
+
+    def rested(self, key: str, at: float) -> bool:
+        """Return whether `key` may alert at `at` (seconds)."""
+        last = self._last.get(key)
+        return last is None or at - last >= self._rest_s
+
+    def state(self) -> list[list[object]]:
+        """Return when each key alerted last, oldest first, as JSON values."""
+        return [[key, at] for key, at in self._last.items()]
+
+    def restore(self, state: Sequence[Sequence[Any]]) -> None:
+        """Take on what `state` returned."""
+        self._last = dict(state)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -54,6 +54,29 @@ class Track:
         """Return the box where the thing should be at `at` if it kept its speed, shape (4,)."""
         return np.asarray(self.box) + self.velocity * min(at - self.last_at, 1.0)
 
+    def state(self) -> dict[str, object]:
+        """Return the track as JSON values; the order of the votes decides between equals, so they are a list."""
+        return {
+            "number": self.number,
+            "box": [float(side) for side in self.box],
+            "score": self.score,
+            "first_at": self.first_at,
+            "last_at": self.last_at,
+            "sure_at": self.sure_at,
+            "hits": self.hits,
+            "misses": self.misses,
+            "confirmed": self.confirmed,
+            "velocity": self.velocity.tolist(),
+            "votes": [[label, votes] for label, votes in self.votes.items()],
+        }
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any]) -> Track:
+        """Return the track that `state` was taken of."""
+        x0, y0, x1, y1 = state["box"]
+        known = {**state, "box": (x0, y0, x1, y1), "velocity": np.array(state["velocity"], np.float64)}
+        return cls(**{**known, "votes": dict(state["votes"])})
+
 
 @dataclass(frozen=True, slots=True)
 class TrackChanges:
@@ -69,7 +92,7 @@ class Tracker:
 
     def __init__(self, confirm_frames: int, lost_s: float) -> None:
         """Report a track after `confirm_frames` sightings and end it `lost_s` seconds after the last."""
-        self._confirm_frames = confirm_frames
+        self.confirm_frames = confirm_frames
         self._lost_s = lost_s
         self._count = 0
         self.tracks: list[Track] = []
@@ -114,6 +137,15 @@ class Tracker:
         self.tracks = []
         return ended
 
+    def state(self) -> dict[str, object]:
+        """Return all that the next `update` depends on, as JSON values."""
+        return {"count": self._count, "tracks": [track.state() for track in self.tracks]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take on what `state` returned."""
+        self._count = state["count"]
+        self.tracks = [Track.restored(track) for track in state["tracks"]]
+
     def _associate(
         self, at: float, tracks: Sequence[Track], detections: Sequence[Detection]
     ) -> tuple[list[Track], list[Detection]]:
@@ -145,7 +177,7 @@ class Tracker:
         track.score = max(track.score, found.score)
         track.hits += 1
         track.votes[found.label] = track.votes.get(found.label, 0.0) + found.score
-        track.confirmed = track.confirmed or track.hits >= self._confirm_frames
+        track.confirmed = track.confirmed or track.hits >= self.confirm_frames
 
     def _seen_already(self, at: float, found: Detection) -> bool:
         """Return whether this box is a second opinion on a thing that has a track.
@@ -165,7 +197,7 @@ class Tracker:
 
     def _start(self, at: float, found: Detection) -> None:
         self._count += 1
-        track = Track(self._count, found.box, found.score, at, at, at, confirmed=self._confirm_frames <= 1)
+        track = Track(self._count, found.box, found.score, at, at, at, confirmed=self.confirm_frames <= 1)
         track.votes[found.label] = found.score
         self.tracks.append(track)
 

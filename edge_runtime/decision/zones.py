@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from edge_runtime.decision.debounce import Cooldown
+from edge_runtime.types import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from edge_runtime.decision.tracking import Track
 
@@ -61,12 +62,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """Something that happened at a zone ("enter", "leave") or a line (its direction)."""
+    """Something that happened at a zone ("enter", "leave") or a line (its direction).
+
+    `steps` say why, for what is an alert; nobody is alerted of what leaves.
+    """
 
     place: str
     kind: Literal["zone", "line"]
     what: str
     track: Track
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(slots=True)
@@ -103,6 +108,23 @@ class ZoneMonitor:
                     found.append(Crossing(zone.name, "zone", "leave", track))
         return found
 
+    def state(self) -> dict[str, object]:
+        """Return all that the next `update` depends on, as JSON values."""
+        return {
+            "stays": [[*key, stay.since, stay.looks, stay.reported, stay.outside] for key, stay in self._stays.items()],
+            "anchors": [[number, *point] for number, point in self._anchors.items()],
+            "cooldowns": {name: cooldown.state() for name, cooldown in self._cooldowns.items()},
+            "lines": self._line_rest.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take on what `state` returned."""
+        self._stays = {(name, number): _Stay(*rest) for name, number, *rest in state["stays"]}
+        self._anchors = {number: (x, y) for number, x, y in state["anchors"]}
+        for name, cooldown in self._cooldowns.items():
+            cooldown.restore(state["cooldowns"].get(name, ()))
+        self._line_rest.restore(state["lines"])
+
     def _line_crossings(self, track: Track, at: float) -> Iterator[Crossing]:
         before = self._anchors.get(track.number)
         if before is None:
@@ -111,11 +133,14 @@ class ZoneMonitor:
             way = line.crossed(before, track.anchor)
             counts = not line.labels or track.label in line.labels
             if way and counts and self._line_rest.ready(f"{line.name}/{track.number}", at):
-                yield Crossing(line.name, "line", way, track)
+                yield Crossing(line.name, "line", way, track, (_line_step(line, way, before, track),))
 
     def _zone_changes(self, track: Track, at: float) -> Iterator[Crossing]:
         for zone in self._zones:
-            if change := self._zone_change(zone, track, at):
+            change = self._zone_change(zone, track, at)
+            if change == "enter":
+                yield Crossing(zone.name, "zone", change, track, self._zone_steps(zone, track, at))
+            elif change:
                 yield Crossing(zone.name, "zone", change, track)
 
     def _zone_change(self, zone: Zone, track: Track, at: float) -> str | None:
@@ -134,6 +159,21 @@ class ZoneMonitor:
         stay.reported = True
         return "enter"
 
+    def _zone_steps(self, zone: Zone, track: Track, at: float) -> tuple[Step, ...]:
+        stay = self._stays[zone.name, track.number]
+        facts = {
+            "name": zone.name,
+            "polygon": [list(corner) for corner in zone.polygon],
+            "anchor": list(track.anchor),
+            "inside": True,
+            "since": stay.since,
+            "inside_s": at - stay.since,
+            "dwell_s": zone.dwell_s,
+            "looks": stay.looks,
+            "looks_needed": _SETTLE_LOOKS,
+        }
+        return Step("zone", facts), Step("cooldown", {"key": track.label, "cooldown_s": zone.cooldown_s})
+
     def _outside(self, key: tuple[str, int], stay: _Stay | None) -> str | None:
         """Leave only after two looks outside, so that a box that trembles on the edge stays one visit."""
         if stay is None:
@@ -143,6 +183,18 @@ class ZoneMonitor:
             return None
         del self._stays[key]
         return "leave" if stay.reported else None
+
+
+def _line_step(line: Line, way: str, before: Point, track: Track) -> Step:
+    facts = {
+        "name": line.name,
+        "start": list(line.start),
+        "end": list(line.end),
+        "from": list(before),
+        "to": list(track.anchor),
+        "direction": way,
+    }
+    return Step("line", facts)
 
 
 def _side(start: Point, end: Point, point: Point) -> float:

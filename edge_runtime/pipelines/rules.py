@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.decision.debounce import Debounce
-from edge_runtime.types import Event, new_id
+from edge_runtime.types import Event, Step, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.decision.tracking import Track, Tracker
     from edge_runtime.decision.zones import Crossing, ZoneMonitor
-    from edge_runtime.types import Box, Frame, Sight
+    from edge_runtime.types import Box, Detection, Frame, Sight
 
 COUNT_SETTLE_S = 0.5
 UPDATE_EVERY_S = 5.0
@@ -59,7 +59,7 @@ class Rules:
         events = list(self._track_events(frame, changes.new, changes.seen))
         events += [self._object_event("end", frame.source, frame.at, track) for track in changes.ended]
         crossings = self._zones.update(frame.at, (*changes.new, *changes.seen), changes.ended)
-        events += [Event(one.kind, frame.source, frame.at, self._crossing_data(one)) for one in crossings]
+        events += [self._crossing_event(one, sight) for one in crossings]
         return [*events, *self._count_events(frame.source, frame.at)]
 
     def finish(self, source: str, at: float) -> list[Event]:
@@ -95,6 +95,36 @@ class Rules:
             if settled.update(counts[label], at) or (ended and settled.value):
                 yield Event("count", source, at, {"label": label, "count": counts[label]})
 
+    def _crossing_event(self, one: Crossing, sight: Sight) -> Event:
+        steps = (*self._steps(one.track, sight), *one.steps) if one.steps else ()
+        return Event(one.kind, sight.frame.source, sight.frame.at, self._crossing_data(one), steps=steps)
+
+    def _steps(self, track: Track, sight: Sight) -> Iterator[Step]:
+        """Say by which figures a track came to be."""
+        yield Step("motion", {"area": sight.area, "moving": sight.moving})
+        found = _seen_as(track, sight)
+        if found:
+            presence = sight.look.presence.get(found.label)
+            box = [float(side) for side in found.box]
+            yield Step(
+                "detector", {"label": found.label, "score": found.score, "box": box, "presence": _number(presence)}
+            )
+        for other, novelty in zip(sight.look.detections, sight.novelty, strict=True):
+            if other is found:
+                yield Step("novelty", {"novelty": float(novelty), "needed_to_start": NOVEL})
+        yield Step(
+            "tracker",
+            {
+                "track": self._track_id(track),
+                "label": track.label,
+                "votes": dict(sorted(track.votes.items())),
+                "hits": track.hits,
+                "confirm_frames": self._tracker.confirm_frames,
+                "first_at": track.first_at,
+                "last_at": track.last_at,
+            },
+        )
+
     def _crossing_data(self, crossing: Crossing) -> dict[str, object]:
         track = crossing.track
         way = "type" if crossing.kind == "zone" else "direction"
@@ -115,8 +145,34 @@ class Rules:
         return f"{self._session}-{track.number}"
 
     def state(self) -> tuple[Mapping[str, object], Mapping[str, NDArray[Any]]]:
-        """Return all that the next decision depends on; whoever alerts needs it, and nothing here does yet."""
-        return {}, {}
+        """Return all that the next decision depends on, as JSON values; there are no arrays."""
+        state = {
+            "session": self._session,
+            "tracker": self._tracker.state(),
+            "zones": self._zones.state(),
+            "counts": {label: settled.state() for label, settled in self._counts.items()},
+            "told": [[number, told.at, [*map(float, told.box)], told.data] for number, told in self._told.items()],
+        }
+        return state, {}
 
-    def restore(self, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    def restore(self, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:  # noqa: ARG002
         """Take on a state that `state` returned."""
+        self._session = state["session"]
+        self._tracker.restore(state["tracker"])
+        self._zones.restore(state["zones"])
+        self._counts = {label: Debounce(0, COUNT_SETTLE_S) for label in state["counts"]}
+        for label, settled in state["counts"].items():
+            self._counts[label].restore(settled)
+        self._told = {number: _Told(at, (*box,), data) for number, at, box, data in state["told"]}
+
+
+def _seen_as(track: Track, sight: Sight) -> Detection | None:
+    """Return the box of this look that continued the track."""
+    if track.last_at != sight.frame.at:
+        return None
+    found = (one for one in (*sight.look.detections, *sight.look.unsure) if one.box == track.box)
+    return next(found, None)
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
