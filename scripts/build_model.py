@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 STAGES = (
-    *("faces", "lexicon", "speak", "listen", "train", "train_sounds", "distil", "export", "quantize"),
+    *("faces", "lexicon", "speak", "listen", "train", "train_sounds", "distil", "export", "quantize", "tap"),
     *("calibrate", "calibrate_ears", "calibrate_sounds", "evaluate", "bundle"),
 )
 NEEDED = {
@@ -23,6 +23,7 @@ NEEDED = {
     "lexicon": "lexicon",
     "speak": "spoken",
     "listen": "phones",
+    "tap": "taps",
     "calibrate_ears": "trials",
     "train_sounds": "sounds",
     "calibrate_sounds": "sounds",

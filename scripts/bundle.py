@@ -57,6 +57,7 @@ STAGES = (
     "distil",
     "export",
     "quantize",
+    "tap",
     "calibrate",
     "evaluate",
 )
@@ -73,9 +74,13 @@ def records(workshop: Workshop) -> dict[str, dict[str, Any]]:
 
 
 def needed(recipe: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """Return the files among FILES that a model of this recipe has: eyes with [image], ears with [phones], [sounds]."""
+    """Return the files among FILES that a model of this recipe has: eyes with [image], ears with [phones], [sounds].
+
+    With [taps] the eyes are those that were tapped.
+    """
     groups = [group for table, group in GROUPS.items() if table in recipe]
-    return {name: source for group in groups for name, source in group.items()}
+    files = {name: source for group in groups for name, source in group.items()}
+    return files | ({"image.onnx": ("tap", "image.onnx")} if "taps" in recipe and "image" in recipe else {})
 
 
 def describe(
@@ -105,9 +110,10 @@ def describe(
 
 
 def _eyes(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    part = {"file": "image.onnx", "area": recipe["image"]["area"], "stride": recipe["image"]["stride"]}
     return {
         "embedding_size": 384,
-        "image": {"file": "image.onnx", "area": recipe["image"]["area"], "stride": recipe["image"]["stride"]},
+        "image": part | ({"patches": list(recipe["taps"])} if "taps" in recipe else {}),
         "text": {"file": "text.onnx", "tokenizer": "tokenizer.json", "max_tokens": recipe["text"]["max_tokens"]},
         "classify": {"templates": recipe["classify"]["templates"]},
     }

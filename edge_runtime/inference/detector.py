@@ -67,6 +67,7 @@ class ObjectDetector:
         self._session = session
         self._image = manifest.part(ImagePart)
         self._part = part
+        self._usual = tuple(name for name in session.outputs if name not in self._image.patches)
         self._floor = floor
         self._wanted = np.array([not labels or label in labels for label in known])
         self._thresholds = {k: part.thresholds[k] if min_score is None else min_score for k in known}
@@ -92,7 +93,7 @@ class ObjectDetector:
             BundleError: the model's outputs do not fit the manifest.
         """
         tensor, place = model_input(image, self._image)
-        out = self._session.run({self._image.input: tensor})
+        out = self._session.run({self._image.input: tensor}, () if features else self._usual)
         corners, raw = read_cells(out, self._part, (tensor.shape[2], tensor.shape[3]))
         best = raw.argmax(0), np.arange(raw.shape[1])
         presence = self._calibrated(raw[best], self._presence)

@@ -61,7 +61,7 @@ class Embedder:
         if part.embedding is None:
             raise self._manifest.lacks("picture embedding")
         tensor, _ = model_input(image, part)
-        vector: Vector = _unit(self._image().run({part.input: tensor})[part.embedding])[0]
+        vector: Vector = _unit(self._image().run({part.input: tensor}, (part.embedding,))[part.embedding])[0]
         return vector
 
     def embed_audio(self, samples: NDArray[np.float32]) -> Vector:

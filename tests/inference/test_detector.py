@@ -24,13 +24,16 @@ PICTURE = np.zeros((64, 64, 3), np.uint8)
 class Canned:
     """Answers every picture with the same boxes and logits."""
 
+    outputs = ("embedding", "boxes", "logits")
+
     def __init__(self, rows: list[tuple[tuple[float, float, float, float], tuple[float, float]]]) -> None:
         self.boxes = np.array([[box for box, _ in rows]], np.float32)
         self.logits = np.array([[logits for _, logits in rows]], np.float32)
         self.runs = 0
 
-    def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def run(self, feeds: Mapping[str, NDArray[Any]], outputs: tuple[str, ...]) -> dict[str, NDArray[Any]]:
         assert feeds["image"].shape[:2] == (1, 3)
+        assert outputs == self.outputs
         self.runs += 1
         embedding = np.zeros((1, 384), np.float32)
         embedding[0, 0] = 1
@@ -144,11 +147,14 @@ def test_scores_without_calibration_are_taken_as_they_are() -> None:
 class CannedYolo:
     """Answers with one output of one cell per row: centre, sides, objectness, person, dog."""
 
+    outputs = ("output",)
+
     def __init__(self, *rows: tuple[float, ...]) -> None:
         self.output = np.array([rows], np.float32)
 
-    def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def run(self, feeds: Mapping[str, NDArray[Any]], outputs: tuple[str, ...]) -> dict[str, NDArray[Any]]:
         assert feeds["images"].shape == (1, 3, 64, 128)
+        assert outputs == self.outputs
         return {"output": self.output}
 
 
@@ -232,3 +238,23 @@ def test_the_shipped_model_looks_at_any_picture(shape: tuple[int, int]) -> None:
     for found in (*look.detections, *look.unsure):
         assert 0 <= found.box[0] <= found.box[2] <= 1
         assert 0 <= found.box[1] <= found.box[3] <= 1
+
+
+def test_feature_maps_come_from_fine_to_coarse_and_change_nothing_else() -> None:
+    about = Manifest.load(default_bundle())
+    eyes = ObjectDetector(OnnxSession(about.path(about.part(ImagePart).file), threads=1), about, min_score=0.1)
+    picture = np.random.default_rng(2).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    plain, deep = eyes.look(picture), eyes.look(picture, features=True)
+    assert plain.patches == ()
+    assert [one.shape for one in deep.patches] == [
+        (24, 64, 64),
+        (32, 32, 32),
+        (64, 16, 16),
+        (96, 16, 16),
+        (160, 8, 8),
+    ]
+    assert all(one.dtype == np.float32 and one.std() > 0 for one in deep.patches)
+    assert (plain.detections, plain.unsure, plain.presence) == (deep.detections, deep.unsure, deep.presence)
+    assert plain.embedding is not None
+    assert deep.embedding is not None
+    assert (plain.embedding == deep.embedding).all()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.bundles.manifest import Manifest, default_bundle
-from edge_runtime.bundles.parts import TextPart
+from edge_runtime.bundles.parts import ImagePart, TextPart
 from edge_runtime.errors import BundleError
 from edge_runtime.inference.session import OnnxSession
 
@@ -36,6 +36,18 @@ def test_outputs_come_by_name_and_every_run_is_timed(model: Path) -> None:
     assert outputs["embedding"].shape == (1, 384)
     assert session.timing.runs == 2
     assert 0 < session.timing.last_s <= session.timing.total_s
+
+
+def test_only_the_outputs_that_are_asked_for_are_computed() -> None:
+    manifest = Manifest.load(default_bundle())
+    session = OnnxSession(manifest.path(manifest.part(ImagePart).file), threads=1)
+    feeds = {"image": np.random.default_rng(1).integers(0, 256, (1, 3, 64, 96)).astype(np.float32)}
+    everything = session.run(feeds)
+    assert set(everything) == set(session.outputs)
+    for name in session.outputs:
+        alone = session.run(feeds, (name,))
+        assert set(alone) == {name}
+        assert (alone[name] == everything[name]).all()
 
 
 def test_the_warm_up_is_not_counted(model: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_runtime.bundles.manifest import Manifest
-from edge_runtime.bundles.parts import DetectorPart, PhonesPart
+from edge_runtime.bundles.parts import DetectorPart, ImagePart, PhonesPart
 from models.omni_nano import utterances
 from scripts import bundle
 from scripts.stage import Workshop
@@ -150,6 +150,18 @@ def test_a_recipe_has_the_parts_it_has_tables_for(
     manifest = json.loads((workshop.model / "bundle" / "manifest.json").read_text(encoding="utf-8"))
     assert set(manifest["files"]) == set(bundle.FILES) - without
     assert {name for name in ("image", "text", "phones", "audio", "faces") if name in manifest} == parts
+
+
+def test_eyes_that_were_tapped_say_which_feature_maps_they_give(workshop: Workshop) -> None:
+    recipe = workshop.recipe.read_text(encoding="utf-8")
+    taps = 'fine = "/a/Add_output_0"\ncoarse = "/b/Add_output_0"\n'
+    workshop.recipe.write_text(f"{recipe}[taps]\n{taps}", encoding="utf-8")
+    workshop.folder("tap").mkdir()
+    (workshop.folder("tap") / "image.onnx").write_text("tapped", encoding="utf-8")
+    bundle.run(Workshop(workshop.recipe, workshop.data, workshop.teachers, workshop.build))
+    manifest = Manifest.load(workshop.model / "bundle")
+    assert manifest.part(ImagePart).patches == ("fine", "coarse")
+    assert manifest.path("image.onnx").read_text(encoding="utf-8") == "tapped"
 
 
 def test_the_ears_are_told_what_they_hear_with(workshop: Workshop) -> None:
