@@ -19,8 +19,9 @@ setup: .venv/.setup
 run: setup
 	$(BIN)/edge-runtime run --demo --once
 
+# Tests of one file share a process: some of their fixtures are slow to make.
 test: .venv/.dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
 
 # Exports and trainings need torch, which the device does without.
 .venv-build/.dev: pyproject.toml
