@@ -1,0 +1,240 @@
+"""A threshold that sets itself: at most so many false alarms a day, by the scores that this site itself has given."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BLOCK_S = 60.0
+"""Looks within a minute tell of one thing; only the highest score of each watched minute is history."""
+BLOCKS_A_DAY = 1440
+ENOUGH = 60
+"""Watched minutes from which something can be promised at all."""
+STRETCH, STRETCHES, TOPS = 360, 28, 16
+"""History: of the last 28 stretches of 360 watched minutes, a week in all, the 16 highest minutes of each."""
+EPISODE = 5
+"""Alarms with fewer minutes than this between them are one."""
+SURPRISE = 0.01
+"""With more alarms a day than the promise gives in 99 of 100 days, the lowest of them was no anomaly."""
+MARGIN = 0.75
+"""Share of the promise that is aimed at: minutes are neither independent nor alike."""
+FINES = 16
+_TAIL = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One score against the history of its site.
+
+    Attributes:
+        alarm: whether it is above the threshold.
+        threshold: None while the history is too short to promise anything.
+        p_value: how probable it is that a watched minute without an anomaly scores as high, 0 to 1.
+    """
+
+    alarm: bool
+    threshold: float | None
+    p_value: float
+
+
+class SiteThreshold:
+    """Judges scores, high being strange, so that all is well gives at most `alarms_per_day` alarms.
+
+    The history is the highest score of each watched minute of about a week. The threshold is conformal where the
+    history is long enough for that (Vovk, Gammerman and Shafer 2005): the score that so many of the minutes passed as
+    may alarm. Before that the highest tenth of the minutes is taken for the tail of an exponential distribution, with
+    what its few minutes leave unsure reckoned in: P(excess > x) = (1 + x / (n * mean)) ** -n, which for exponential
+    excesses is exact over the samples that the mean may come from. It is never below any minute of a history that
+    short. A minute that alarmed counts, or the threshold would sink, but its score does not, or a burglar would set
+    it; except where it was said to be fine, where it persists, or where there are more alarms than the promise allows.
+
+    Args:
+        alarms_per_day: false alarms in a day of watching, above 0.
+        least: no lower score alarms, whatever the history.
+        persists: minutes of alarm in a row after which this is the way things are; None for never.
+    """
+
+    def __init__(self, alarms_per_day: float, *, least: float = -math.inf, persists: int | None = 30) -> None:
+        self._rate = MARGIN * alarms_per_day / BLOCKS_A_DAY
+        self._least = least
+        self._persists = persists
+        self._too_many = _implausible(alarms_per_day)
+        self._stretches: tuple[tuple[float, ...], ...] = ()
+        self._current: tuple[float, ...] = ()
+        self._minutes = 0
+        self._alarms: tuple[tuple[int, float], ...] = ()
+        self._fines: tuple[float, ...] = ()
+        self._run = 0
+        self._begun: float | None = None
+        self._calm: float | None = None
+        self._alarmed: float | None = None
+        self._work_out()
+
+    @property
+    def minutes(self) -> int:
+        """Return how many minutes were watched so far."""
+        return self._minutes
+
+    @property
+    def threshold(self) -> float | None:
+        """Return the score that must be passed for an alarm, None as long as nothing can be promised."""
+        return self._threshold
+
+    def update(self, at: float, score: float) -> Judged:
+        """Judge a score seen at `at` (seconds, of any clock that runs on) and make it history."""
+        if self._begun is None or not 0 <= at - self._begun < BLOCK_S:
+            self._close_minute()
+            self._begun = at
+        judged = self.judge(score)
+        if judged.alarm:
+            self._alarmed = score if self._alarmed is None else max(score, self._alarmed)
+        else:
+            self._calm = score if self._calm is None else max(score, self._calm)
+        return judged
+
+    def judge(self, score: float) -> Judged:
+        """Judge a score without taking notice of it."""
+        alarm = self._threshold is not None and score > self._threshold
+        return Judged(alarm, self._threshold, self._p_value(score))
+
+    def fine(self, score: float) -> None:
+        """Take note that an alarm with this score was none: the like of it does not alarm again."""
+        self._fines = (*self._fines, score)[-FINES:]
+        self._alarms = tuple(alarm for alarm in self._alarms if alarm[1] > score)
+        self._work_out()
+
+    def state(self) -> Mapping[str, object]:
+        """Return the history as JSON values, some kilobytes of them; cheap, for nothing is copied."""
+        return {
+            "stretches": self._stretches,
+            "current": self._current,
+            "minutes": self._minutes,
+            "alarms": self._alarms,
+            "fines": self._fines,
+            "minute": (self._begun, self._calm, self._alarmed, self._run),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take on what `state` returned.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none.
+        """
+        stretches = tuple(tuple(float(top) for top in stretch) for stretch in state["stretches"])
+        current = tuple(float(top) for top in state["current"])
+        alarms = tuple((int(minute), float(score)) for minute, score in state["alarms"])
+        fines = tuple(float(score) for score in state["fines"])
+        begun, calm, alarmed, run = state["minute"]
+        self._minutes = int(state["minutes"])
+        self._stretches, self._current = stretches[-STRETCHES:], current[:TOPS]
+        self._alarms, self._fines, self._run = alarms, fines[-FINES:], int(run)
+        self._begun, self._calm, self._alarmed = (None if x is None else float(x) for x in (begun, calm, alarmed))
+        self._work_out()
+
+    def _close_minute(self) -> None:
+        calm, alarmed = self._calm, self._alarmed
+        self._calm = self._alarmed = None
+        if calm is None and alarmed is None:
+            return
+        self._minutes += 1
+        changed = self._minutes % STRETCH == 0 or self._minutes <= ENOUGH
+        if alarmed is not None:
+            self._take_alarm(alarmed)
+            changed = True
+        else:
+            self._run = 0
+        if calm is not None:
+            changed |= self._enter(calm)
+        if self._minutes % STRETCH == 0:
+            self._stretches = (*self._stretches, self._current)[-STRETCHES:]
+            self._current = ()
+        if changed or self._rank != self._allowed():
+            self._work_out()
+
+    def _take_alarm(self, score: float) -> None:
+        """Count an alarm once for each of its episodes, and believe it no more where it cannot be one."""
+        self._run += 1
+        lately = [alarm for alarm in self._alarms if self._minutes - alarm[0] <= STRETCH * STRETCHES]
+        if lately and self._minutes - lately[-1][0] <= EPISODE:
+            lately[-1] = (self._minutes, max(score, lately[-1][1]))
+        else:
+            lately.append((self._minutes, score))
+        if self._persists is not None and self._run >= self._persists:
+            self._enter(lately.pop()[1])
+        today = [alarm for alarm in lately if self._minutes - alarm[0] <= BLOCKS_A_DAY]
+        if len(today) >= self._too_many:
+            lowest = min(today, key=lambda alarm: alarm[1])
+            lately.remove(lowest)
+            self._enter(lowest[1])
+        self._alarms = tuple(lately[-_TAIL:])
+
+    def _enter(self, score: float) -> bool:
+        """Put a score among the highest of its stretch; return whether it is one."""
+        if len(self._current) >= TOPS and score <= self._current[-1]:
+            return False
+        self._current = tuple(sorted((*self._current, float(f"{score:.6g}")), reverse=True)[:TOPS])
+        return True
+
+    def _history(self) -> int:
+        return min(self._minutes, STRETCH * STRETCHES)
+
+    def _allowed(self) -> int:
+        """Return how many minutes of the history may pass the threshold."""
+        return math.floor((self._history() + 1) * self._rate)
+
+    def _work_out(self) -> None:
+        """Work out the threshold, and the tail behind it."""
+        everything = sorted((top for tops in (*self._stretches, self._current) for top in tops), reverse=True)
+        tail = everything[: max(8, min(_TAIL, self._history() // 10))]
+        # Where most minutes score the same, the few others are all that tells of the tail.
+        higher = sum(top > tail[-1] for top in tail)
+        self._tops = tail[: higher + 1]
+        self._rank = self._allowed()
+        self._from = self._tops[-1] if self._tops else 0.0
+        excess, many = [top - self._from for top in self._tops], len(self._tops) - 1
+        # By the mean of the excesses, and by the highest of them, which a heavy tail shows in: the larger one counts.
+        harmonic = sum(1 / number for number in range(1, many + 1))
+        self._mean = max(sum(excess) / many, excess[0] / harmonic) if many > 0 else 0.0
+        # What lasts for some minutes is one thing that happened, not as many as minutes.
+        self._sample = many / 2
+        self._threshold = self._sought() if self._history() >= ENOUGH and self._tops else None
+
+    def _sought(self) -> float:
+        left = self._rank - len(self._alarms)
+        if left >= 1:
+            passed = self._tops[min(left, len(self._tops)) - 1]
+        else:
+            today = sum(self._minutes - alarm[0] <= BLOCKS_A_DAY for alarm in self._alarms)
+            share = self._rate * (self._history() + 1) / len(self._tops) / (1 + today)
+            passed = max(self._tops[0], self._from + self._beyond(min(share, 1.0)))
+        fine = max(self._fines, default=-math.inf)
+        return max(passed, self._least, fine + self._mean)
+
+    def _beyond(self, share: float) -> float:
+        """Return by how much the tail's beginning is passed in that share of the minutes in the tail."""
+        many = self._sample
+        return self._mean * many * (share ** (-1 / many) - 1) if many else 0.0
+
+    def _p_value(self, score: float) -> float:
+        history, many = self._history(), len(self._tops) - 1
+        higher = sum(top >= score for top in self._tops)
+        if higher > many or many < 1:
+            return 1.0 if higher else 1 / (history + 1)
+        if self._mean <= 0:
+            return (1 + higher) / (history + 1)
+        tail = (1 + (score - self._from) / (self._sample * self._mean)) ** -self._sample
+        return min(1.0, (many + 1) / (history + 1) * tail)
+
+
+def _implausible(alarms_per_day: float) -> int:
+    """Return the least number of alarms a day that Poisson's distribution reaches on less than `SURPRISE` of days."""
+    number, below, chance = 0, 0.0, math.exp(-min(alarms_per_day, 700.0))
+    while 1 - below >= SURPRISE and number < 10 * alarms_per_day + 20:
+        below += chance
+        number += 1
+        chance *= alarms_per_day / number
+    return max(1, number)
