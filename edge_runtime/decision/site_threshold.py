@@ -217,7 +217,10 @@ class SiteThreshold:
     def _beyond(self, share: float) -> float:
         """Return by how much the tail's beginning is passed in that share of the minutes in the tail."""
         many = self._sample
-        return self._mean * many * (math.pow(share, -1 / many) - 1) if many else 0.0
+        if not many:
+            return 0.0
+        heavier: float = share ** (-1 / many) - 1
+        return self._mean * many * heavier
 
     def _p_value(self, score: float) -> float:
         history, many = self._history(), len(self._tops) - 1
