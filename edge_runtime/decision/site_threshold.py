@@ -219,7 +219,7 @@ class SiteThreshold:
         many = self._sample
         if not many:
             return 0.0
-        heavier: float = share ** (-1 / many) - 1
+        heavier = math.exp(-math.log(share) / many) - 1
         return self._mean * many * heavier
 
     def _p_value(self, score: float) -> float:
