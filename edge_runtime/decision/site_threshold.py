@@ -229,7 +229,7 @@ class SiteThreshold:
             return 1.0 if higher else 1 / (history + 1)
         if self._mean <= 0:
             return (1 + higher) / (history + 1)
-        tail = (1 + (score - self._from) / (self._sample * self._mean)) ** -self._sample
+        tail = math.exp(-self._sample * math.log1p((score - self._from) / (self._sample * self._mean)))
         return min(1.0, (many + 1) / (history + 1) * tail)
 
 
