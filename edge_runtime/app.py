@@ -38,6 +38,7 @@ from edge_runtime.wiring.assembly import Models, make_sounds
 from edge_runtime.wiring.dictation import make_dictation
 from edge_runtime.wiring.doors import Doors
 from edge_runtime.wiring.ears import make_voice
+from edge_runtime.wiring.event_feed import make_feed
 from edge_runtime.wiring.household import keep_time
 from edge_runtime.wiring.mouth import Mouth
 from edge_runtime.wiring.senses import make_event_log
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from edge_runtime.sentences import Source
     from edge_runtime.sinks.fanout import Sink
     from edge_runtime.sinks.speaker import Speaker
+    from edge_runtime.wiring.event_feed import EventFeed
 
 FLUSH_S = 5.0
 _SOUNDS = {".wav", ".flac", ".ogg", ".mp3"}
@@ -91,7 +93,8 @@ class App:
         sounds = make_sounds(settings, models) if microphones else None
         dictation = make_dictation(settings.voice.dictation, settings.device.threads) if heard or asked else None
         self._mqtt = self._make_mqtt() if settings.mqtt.enabled else None
-        fanout = FanOut([sink for sink in (self._mqtt, console, doors, make_event_log(settings)) if sink])
+        feed = make_feed(settings) if asked else None
+        fanout = FanOut([sink for sink in (self._mqtt, console, doors, make_event_log(settings), feed) if sink])
         self._closing.callback(fanout.close, FLUSH_S)
         mouth = Mouth.of(settings, models) if settings.speech.enabled else None
         if mouth:
@@ -108,8 +111,8 @@ class App:
             doors.listen_along(self.house.listen_along)
             self.server = doors.server(models, voice, dictation, self.house.ask)
             self.house.add_server("wyoming", self.server.serve)
-        if asked:
-            self.api = self._make_api(models, voice, questions, dictation)
+        if feed:
+            self.api = self._make_api(models, voice, questions, dictation, feed)
             self.house.add_server("http", self.api.serve)
         if not self._once:
             keep_time(self.house, settings)
@@ -122,11 +125,14 @@ class App:
         voice: Callable[[], VoicePipeline] | None,
         questions: Source,
         dictation: Dictation | None,
+        feed: EventFeed,
     ) -> ApiServer:
         from edge_runtime.wiring.api_door import Parts, api_server  # noqa: PLC0415 - few boxes serve it
+        from edge_runtime.wiring.page import make_page  # noqa: PLC0415
 
         runtime = partial(getattr, self, "runtime", None)
-        parts = Parts(models, self.house.questions.submit, self.metrics, runtime, voice, questions, dictation)
+        page = make_page(self._settings, models, self.house, self._scene, feed)
+        parts = Parts(models, self.house.questions.submit, self.metrics, runtime, voice, questions, dictation, page)
         return api_server(self._settings, parts)
 
     def summary(self) -> dict[str, Any]:

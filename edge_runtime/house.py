@@ -159,6 +159,10 @@ class House:
             Stage(answerers, lambda: None),
         )
 
+    def states(self) -> Mapping[str, str]:
+        """Return the state of every source by its name, empty as long as nothing is known."""
+        return {worker.name: worker.state for worker in self._sources}
+
     def ask(self, question: Question) -> Answer:
         """Answer a question that came from outside, after those already waiting.
 

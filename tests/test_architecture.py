@@ -39,7 +39,8 @@ ROOM_MAY = {
     "sentences": {"decision"},
     "sections": set(),
     "answer_sections": {"sections"},
-    "watch_sections": {"sections"},
+    # What is wrong with a polygon or an hour is known where they are used.
+    "watch_sections": {"sections", "decision"},
     "config": {"settings_file", "settings_help", "sections", "answer_sections", "watch_sections"},
     "runtime": {"metrics"},
 }
@@ -69,7 +70,10 @@ OWNERS = {
         "api/server.py",
         "api/streaming.py",
         "api/wrong_bodies.py",
-        *(f"api/{kind}_routes.py" for kind in ("audio", "box", "chat", "embedding")),
+        *(
+            f"api/{kind}_routes.py"
+            for kind in ("audio", "box", "camera", "chat", "embedding", "event", "owner", "page")
+        ),
     },
     "starlette": {"api/server.py", "api/streaming.py"},
     "uvicorn": {"api/server.py", "api/connections.py"},

@@ -11,6 +11,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from edge_runtime.api.limits import Buckets
+from edge_runtime.api.page_routes import is_page
 from edge_runtime.api.refusal import RequestError, json_bytes, shown
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 OPEN = "/healthz"
 _LOOPBACK = {"localhost"}
+_PICTURES = ("/picture", "/snapshot")
 _GONE = 499
 """Counted where the client went away before it was answered."""
 _DISCARD_S = 2.0
@@ -57,6 +59,7 @@ class Admission:
         self._limits = limits
         self._metrics = metrics
         self._buckets = Buckets(limits.requests_per_minute)
+        self._pictures = Buckets(limits.pictures_per_minute)
         self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,14 +87,23 @@ class Admission:
         kind, _, token = headers.get("authorization", "").partition(" ")
         known = kind.lower() == "bearer" and hmac.compare_digest(token.strip().encode("latin-1"), self._token)
         client = scope["client"][0] if scope.get("client") else ""
-        # Strangers have a bucket of their own: at the same address, they do not use up the owner's.
-        wait_s = self._buckets.take(client if known else f"{client} stranger")
-        if wait_s:
-            why = f"more than {self._limits.requests_per_minute} requests a minute; wait {wait_s} s"
-            raise RequestError(why, 429, code="rate_limit_exceeded", retry_after_s=wait_s)
-        if not known:
+        is_open = scope["method"] in {"GET", "HEAD"} and is_page(scope["path"])
+        self._take(client, scope, known=known, is_open=is_open)
+        if not (known or is_open):
             what = "is not the one of this box" if token else "is missing; send it as Authorization: Bearer TOKEN"
             raise RequestError(f"the token {what}", 401, code="invalid_api_key")
+
+    def _take(self, client: str, scope: Scope, *, known: bool, is_open: bool) -> None:
+        """Take a request out of the client's bucket."""
+        buckets, most = self._buckets, self._limits.requests_per_minute
+        if known and scope["method"] == "GET" and scope["path"].endswith(_PICTURES):
+            # Whoever watches asks several times a second, and must be able to ask for other things too.
+            buckets, most = self._pictures, self._limits.pictures_per_minute
+        # Strangers have a bucket of their own: at the same address, they do not use up the owner's.
+        wait_s = buckets.take(f"{client} page" if is_open else client if known else f"{client} stranger")
+        if wait_s:
+            why = f"more than {most} requests a minute; wait {wait_s} s"
+            raise RequestError(why, 429, code="rate_limit_exceeded", retry_after_s=wait_s)
 
     def _check_host(self, host: str) -> None:
         name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]

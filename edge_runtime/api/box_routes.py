@@ -55,9 +55,7 @@ def _state(router: APIRouter, can: Capabilities) -> None:
     )
     async def health() -> Response:
         found = can.health()
-        well = all(state == "online" for state in found.states.values())
-        status = "unavailable" if not found.ready else "ok" if well else "degraded"
-        return _json({"status": status, "parts": dict(found.states)}, 200 if found.ready else 503)
+        return _json({"status": found.status, "parts": dict(found.states)}, 200 if found.ready else 503)
 
     @router.get(
         "/metrics",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from edge_runtime.api.page_services import PageServices
     from edge_runtime.api.services import Resampling
     from edge_runtime.metrics import Metrics
     from edge_runtime.types import Answer, AudioChunk, Image, Question, Sound, Vector
@@ -73,6 +74,12 @@ class Health:
     ready: bool
     states: Mapping[str, str]
 
+    @property
+    def status(self) -> Literal["ok", "degraded", "unavailable"]:
+        """Return all of it in one word."""
+        well = all(state == "online" for state in self.states.values())
+        return "unavailable" if not self.ready else "ok" if well else "degraded"
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
@@ -90,6 +97,7 @@ class Capabilities:
         resampler: brings sound to another rate.
         health: how the box is.
         metrics: what is counted.
+        page: what the page shows and does; None where there is no page.
     """
 
     version: str
@@ -103,3 +111,4 @@ class Capabilities:
     resampler: Resamples
     health: Callable[[], Health]
     metrics: Metrics
+    page: PageServices | None = None

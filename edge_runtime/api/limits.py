@@ -23,6 +23,7 @@ class HttpLimits:
         body_bytes: of one request.
         held_bytes: of all requests that are being read or answered.
         requests_per_minute: of one client.
+        pictures_per_minute: of one client, besides: live pictures and those of events.
         connections: open at once.
         head_bytes: of a request's first line and headers.
         head_s: until a request's headers are there.
@@ -35,6 +36,7 @@ class HttpLimits:
     body_bytes: int = 16 * 2**20
     held_bytes: int = 64 * 2**20
     requests_per_minute: int = 120
+    pictures_per_minute: int = 1200
     connections: int = 100
     head_bytes: int = 32 * 2**10
     head_s: float = 10.0

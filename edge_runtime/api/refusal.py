@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 from edge_runtime.errors import InputError
+
+T = TypeVar("T")
 
 _LONGEST_SHOWN = 60
 _KINDS = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
@@ -49,6 +51,17 @@ def error_body(message: str, status: int, *, param: str | None = None, code: str
     """Return an error in OpenAI's shape."""
     kind = "server_error" if status >= 500 else _KINDS.get(status, "invalid_request_error")
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def able(service: T | str, what: str) -> T:
+    """Return a service of this box.
+
+    Raises:
+        RequestError: it has none, and `service` says why.
+    """
+    if isinstance(service, str):
+        raise RequestError(f"{what} cannot be had here: {service}", 404, code="not_available")
+    return service
 
 
 def json_bytes(body: object) -> bytes:

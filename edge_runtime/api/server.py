@@ -17,12 +17,16 @@ from starlette.exceptions import HTTPException
 from edge_runtime.api.admission import Admission
 from edge_runtime.api.audio_routes import audio_routes
 from edge_runtime.api.box_routes import box_routes
+from edge_runtime.api.camera_routes import camera_routes
 from edge_runtime.api.chat_routes import chat_routes
 from edge_runtime.api.connections import connection_type
 from edge_runtime.api.embedding_routes import embedding_routes
+from edge_runtime.api.event_routes import event_routes
 from edge_runtime.api.going import ClientGoneError
 from edge_runtime.api.limits import HttpLimits
 from edge_runtime.api.model_names import ModelNames
+from edge_runtime.api.owner_routes import owner_routes
+from edge_runtime.api.page_routes import page_routes
 from edge_runtime.api.picture_source import PictureSource
 from edge_runtime.api.refusal import RequestError, error_body, json_bytes
 from edge_runtime.api.remote_pictures import RemotePictures
@@ -158,6 +162,11 @@ class ApiServer:
         app.include_router(embedding_routes(self._can, names, pictures, staff.hands))
         app.include_router(audio_routes(self._can, names, staff))
         app.include_router(box_routes(self._can, names))
+        if page := self._can.page:
+            app.include_router(page_routes())
+            app.include_router(camera_routes(page, staff.hands))
+            app.include_router(event_routes(page, staff.hands, ending))
+            app.include_router(owner_routes(self._can, page, staff.hands))
         _explain_errors(app)
         _describe(app, names)
         return app

@@ -100,7 +100,7 @@ class EventLog:
         """Take one event; those that are not worth remembering are passed over."""
         if event.kind not in KEPT or (event.kind == "object" and event.data.get("type") == "update"):
             return
-        label, score, data = _told(event)
+        label, score, data = told(event)
         # Half a character, as a broken program may send it, cannot be kept.
         text = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
         if len(text) > _MAX_DATA:
@@ -206,7 +206,7 @@ class EventLog:
         self._tidy(db)
 
 
-def _told(event: Event) -> tuple[str | None, float | None, dict[str, Any]]:
+def told(event: Event) -> tuple[str | None, float | None, dict[str, Any]]:
     """Return an event's label, its score and the rest of what is remembered of it."""
     data: dict[str, Any] = dict(event.data)
     if event.kind == "object":

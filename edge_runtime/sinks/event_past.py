@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ALIVE_EVERY_S = 300.0
 """A running box writes this often at least that it lives."""
+_EVER = 1e12
 MOST = 20_000
 """Events of one answer at most; the newest count."""
 
@@ -29,6 +30,7 @@ class Remembered:
         label: what was seen or heard, where the event names it.
         score: how probable that is.
         data: the rest of what the event said.
+        id: of the event; empty where it was not asked for.
     """
 
     kind: str
@@ -38,6 +40,7 @@ class Remembered:
     label: str | None
     score: float | None
     data: Mapping[str, Any] = field(default_factory=dict)
+    id: str = ""
 
 
 class Past:
@@ -66,6 +69,24 @@ class Past:
                 values += wanted
         rows = self._read(f"{query} ORDER BY wall DESC, seq DESC LIMIT {MOST}", values)
         return [Remembered(*(*row[:-1], json.loads(row[-1]))) for row in reversed(rows)]
+
+    def newest(
+        self, start: float, end: float, limit: int, kinds: Collection[str] = (), sources: Collection[str] = ()
+    ) -> list[Remembered]:
+        """Return the last `limit` events from `start` to before `end` (Unix time), the newest first, with their ids.
+
+        Raises:
+            SinkError: the log cannot be read.
+        """
+        columns = "kind, source, wall, at, label, score, data, id"
+        query = f"SELECT {columns} FROM events WHERE wall >= ? AND wall < ? AND dated"  # noqa: S608 - all is written here
+        values: list[Any] = [start, min(end, _EVER)]
+        for column, wanted in (("kind", kinds), ("source", sources)):
+            if wanted:
+                query += f" AND {column} IN ({', '.join('?' * len(wanted))})"
+                values += wanted
+        rows = self._read(f"{query} ORDER BY wall DESC, seq DESC LIMIT ?", [*values, limit])
+        return [Remembered(*row[:-2], json.loads(row[-2]), row[-1]) for row in rows]
 
     def counts(self, start: float, end: float, kinds: Collection[str] = ()) -> Counter[str]:
         """Return how often each label occurs.

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_runtime.api.capabilities import Asks, Speaks
+    from edge_runtime.api.page_services import PageServices
     from edge_runtime.config import Settings
     from edge_runtime.metrics import Metrics
     from edge_runtime.pipelines.dictation import Dictation
@@ -46,6 +47,8 @@ TOKEN_FILE = "api-token"  # noqa: S105 - a file's name
 _TOKEN_VARIABLE = "EDGE_API_TOKEN"  # noqa: S105
 _TOKEN_BYTES = 32
 _SHORTEST_TOKEN = 16
+PICTURES_PER_REQUEST = 10
+"""So many small live pictures count as one request."""
 _SLOWEST, _FASTEST = 0.5, 2.5
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _VARIANT = re.compile(r"[mf][1-8]|croak|whisper")
@@ -63,6 +66,7 @@ class Parts:
         voice: makes a pipeline of the home's recogniser; made when it is first needed where the box has none.
         questions: sentences that it is to know besides those of the home.
         dictation: writes down what the recogniser does not know.
+        page: what the page shows and does.
     """
 
     models: Models
@@ -72,6 +76,7 @@ class Parts:
     voice: Callable[[], VoicePipeline] | None
     questions: Source | None
     dictation: Dictation | None
+    page: PageServices | None = None
 
 
 def api_server(settings: Settings, parts: Parts) -> ApiServer:
@@ -93,11 +98,13 @@ def api_server(settings: Settings, parts: Parts) -> ApiServer:
         Resampler,
         lambda: _health(parts.runtime()),
         parts.metrics,
+        parts.page,
     )
     limits = HttpLimits(
         body_bytes=round(api.max_body_mb * 2**20),
         held_bytes=round(4 * api.max_body_mb * 2**20),
         requests_per_minute=api.requests_per_minute,
+        pictures_per_minute=PICTURES_PER_REQUEST * api.requests_per_minute,
     )
     if api.host not in _LOOPBACK:
         log.warning(

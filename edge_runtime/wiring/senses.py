@@ -26,7 +26,7 @@ def equipped(means: Means, settings: Settings, models: Models) -> Means:
     """Return `means` with the record of events and what the models can do; nothing is loaded before it is asked."""
     return replace(
         means,
-        past=Past(_events(settings)) if settings.event_log.enabled else None,
+        past=Past(events_file(settings)) if settings.event_log.enabled else None,
         sounds=_sounds(settings, models),
         namer=_namer(settings, models),
         read=Reader(),
@@ -39,7 +39,7 @@ def make_event_log(settings: Settings) -> EventLog | None:
     if not log.enabled:
         return None
     try:
-        return EventLog(_events(settings), log.days, log.mb)
+        return EventLog(events_file(settings), log.days, log.mb)
     except SinkError as error:
         # A box that remembers nothing still sees and tells.
         logger.error("%s; nothing is remembered", error)  # noqa: TRY400 - the message says it all
@@ -54,7 +54,8 @@ def _namer(settings: Settings, models: Models) -> EverydayNames | None:
     return EverydayNames(manifest, models.embedder, settings.device.data_dir.expanduser())
 
 
-def _events(settings: Settings) -> Path:
+def events_file(settings: Settings) -> Path:
+    """Return where the event log is."""
     return settings.device.data_dir.expanduser() / FILE
 
 
