@@ -39,6 +39,7 @@ from edge_runtime.wiring.dictation import make_dictation
 from edge_runtime.wiring.doors import Doors
 from edge_runtime.wiring.ears import make_voice
 from edge_runtime.wiring.event_feed import make_feed
+from edge_runtime.wiring.evidence import make_recorder
 from edge_runtime.wiring.household import keep_time
 from edge_runtime.wiring.mouth import Mouth
 from edge_runtime.wiring.senses import make_event_log
@@ -94,12 +95,16 @@ class App:
         dictation = make_dictation(settings.voice.dictation, settings.device.threads) if heard or asked else None
         self._mqtt = self._make_mqtt() if settings.mqtt.enabled else None
         feed = make_feed(settings) if asked else None
-        fanout = FanOut([sink for sink in (self._mqtt, console, doors, make_event_log(settings), feed) if sink])
+        recorder = make_recorder(settings, models)
+        sinks = (self._mqtt, console, doors, make_event_log(settings), feed, recorder)
+        fanout = FanOut([sink for sink in sinks if sink])
         self._closing.callback(fanout.close, FLUSH_S)
         mouth = Mouth.of(settings, models) if settings.speech.enabled else None
         if mouth:
             self._closing.callback(mouth.speaker.close)
         self.house = House(fanout, answerer, self.metrics, mouth, dictation)
+        if recorder:
+            self.house.watch_along(recorder.see)
         for camera, eye in zip(settings.cameras, cameras, strict=True):
             view = make_view(camera, settings, models, self._scene)
             self.house.add_camera(eye, view, paced=eye.live or camera.realtime)
