@@ -24,6 +24,8 @@ def explain_error(error: ValidationError, settings: type[BaseModel]) -> str:
         return reason
     if first["type"] == "missing":
         return f"{key} is missing; see 'edge-runtime config --explain'"
+    if first["type"] == "value_error" and isinstance(first["input"], (dict, list, tuple)):
+        return f"{key}: {reason}"
     return f"{key} is {_safe(first['input'])}: {reason[0].lower()}{reason[1:]}"
 
 

@@ -66,4 +66,4 @@ class Cooldown:
 
     def restore(self, state: Sequence[Sequence[Any]]) -> None:
         """Take on what `state` returned."""
-        self._last = dict(state)
+        self._last = {str(key): float(at) for key, at in state}

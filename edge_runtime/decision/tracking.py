@@ -45,11 +45,6 @@ class Track:
         """Return the label with the most score behind it."""
         return max(self.votes, key=lambda label: self.votes[label])
 
-    @property
-    def anchor(self) -> tuple[float, float]:
-        """Return the middle of the box's lower edge, where the thing stands, as fractions of the picture."""
-        return (self.box[0] + self.box[2]) / 2, self.box[3]
-
     def expected(self, at: float) -> NDArray[np.float64]:
         """Return the box where the thing should be at `at` if it kept its speed, shape (4,)."""
         return np.asarray(self.box) + self.velocity * min(at - self.last_at, 1.0)

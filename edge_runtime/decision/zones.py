@@ -1,4 +1,4 @@
-"""Where things are allowed to be: regions and lines in a camera's picture."""
+"""What things do in the zones and at the lines of a picture: come in, stay, leave, cross."""
 
 from __future__ import annotations
 
@@ -6,197 +6,251 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from edge_runtime.decision.debounce import Cooldown
+from edge_runtime.decision.places import Line, Zone, area
 from edge_runtime.types import Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
+    from edge_runtime.decision.places import Way
+    from edge_runtime.decision.schedule import Schedule
     from edge_runtime.decision.tracking import Track
+    from edge_runtime.types import Box
 
-Point = tuple[float, float]
-
-_SETTLE_LOOKS = 2
-_LINE_REST_S = 2.0
-_EDGE = 1e-6
+_CLEAR = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Zone:
-    """A polygon with corners as fractions of the picture; empty `labels` means every label."""
+class Moment:
+    """When something is seen: monotonic seconds, local time if it is known, and whether these are quiet hours."""
 
-    name: str
-    polygon: tuple[Point, ...]
-    labels: tuple[str, ...] = ()
-    dwell_s: float = 0.0
-    cooldown_s: float = 10.0
-
-    def contains(self, point: Point) -> bool:
-        """Return whether the point lies inside (even-odd rule); the picture's own edges are inside it."""
-        x, y = (min(max(value, _EDGE), 1 - _EDGE) for value in point)
-        inside = False
-        previous_x, previous_y = self.polygon[-1]
-        for corner_x, corner_y in self.polygon:
-            if (corner_y > y) != (previous_y > y):
-                crossing = corner_x + (y - corner_y) * (previous_x - corner_x) / (previous_y - corner_y)
-                inside ^= x < crossing
-            previous_x, previous_y = corner_x, corner_y
-        return inside
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line from `start` to `end` as fractions of the picture; empty `labels` means every label."""
-
-    name: str
-    start: Point
-    end: Point
-    labels: tuple[str, ...] = ()
-
-    def crossed(self, before: Point, after: Point) -> Literal["left_to_right", "right_to_left"] | None:
-        """Return the direction, seen when looking from `start` to `end`, if the step crosses the line."""
-        side_before, side_after = _side(self.start, self.end, before), _side(self.start, self.end, after)
-        if side_before * side_after >= 0 or _side(before, after, self.start) * _side(before, after, self.end) > 0:
-            return None
-        return "left_to_right" if side_after > 0 else "right_to_left"
+    at: float
+    local: datetime | None = None
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
     """Something that happened at a zone ("enter", "leave") or a line (its direction).
 
-    `steps` say why, for what is an alert; nobody is alerted of what leaves.
+    Attributes:
+        inside_s: seconds that the thing has been inside, for zones.
+        steps: why it is an alert; empty for what leaves, and in quiet hours.
     """
 
     place: str
     kind: Literal["zone", "line"]
     what: str
     track: Track
+    inside_s: float | None = None
     steps: tuple[Step, ...] = ()
 
 
 @dataclass(slots=True)
 class _Stay:
+    """A visit of a zone: `outside` counts looks since `outside_at`."""
+
     since: float
-    looks: int = 1
+    looks: int = 0
     reported: bool = False
     outside: int = 0
+    outside_at: float = 0.0
+
+
+@dataclass(slots=True)
+class _Passage:
+    """Which way a track crossed a line last, and which way it seems to have gone since."""
+
+    told: Way
+    doubtful: Way | None = None
 
 
 class ZoneMonitor:
     """Follows every track through the zones and lines of one camera."""
 
     def __init__(self, zones: Sequence[Zone], lines: Sequence[Line]) -> None:
-        self._zones = tuple(zones)
-        self._lines = tuple(lines)
-        self._cooldowns = {zone.name: Cooldown(zone.cooldown_s) for zone in zones}
-        self._line_rest = Cooldown(_LINE_REST_S)
         self._stays: dict[tuple[str, int], _Stay] = {}
-        self._anchors: dict[int, Point] = {}
+        self._passages: dict[tuple[str, int], _Passage] = {}
+        self._boxes: dict[int, Box] = {}
+        self._cooldowns: dict[str, Cooldown] = {}
+        self.redraw(zones, lines)
 
-    def update(self, at: float, seen: Iterable[Track], ended: Iterable[Track]) -> list[Crossing]:
-        """Take where the tracks were seen at `at` (seconds) and return what that means."""
+    def redraw(self, zones: Sequence[Zone], lines: Sequence[Line]) -> None:
+        """Watch other zones and lines from now on; whoever is inside one that keeps its name stays inside."""
+        self._zones = {zone.name: zone for zone in zones}
+        self._lines = {line.name: line for line in lines}
+        self._drawn = {"zones": [zone.state() for zone in zones], "lines": [line.state() for line in lines]}
+        rested = {name: cooldown.state() for name, cooldown in self._cooldowns.items()}
+        places: list[Zone | Line] = [*zones, *lines]
+        self._cooldowns = {place.name: Cooldown(place.cooldown_s) for place in places}
+        for name, cooldown in self._cooldowns.items():
+            cooldown.restore(rested.get(name, ()))
+
+    def update(self, moment: Moment, seen: Iterable[Track], ended: Iterable[Track]) -> list[Crossing]:
+        """Take where the tracks are seen at a moment and return what that means."""
         found: list[Crossing] = []
         for track in seen:
-            found += self._line_crossings(track, at)
-            found += self._zone_changes(track, at)
-            self._anchors[track.number] = track.anchor
+            found += self._line_crossings(track, moment)
+            found += self._zone_changes(track, moment)
+            self._boxes[track.number] = track.box
         for track in ended:
-            self._anchors.pop(track.number, None)
-            for zone in self._zones:
-                stay = self._stays.pop((zone.name, track.number), None)
-                if stay and stay.reported:
-                    found.append(Crossing(zone.name, "zone", "leave", track))
+            self._boxes.pop(track.number, None)
+            for line in [name for name, number in self._passages if number == track.number]:
+                del self._passages[line, track.number]
+            for zone in [name for name, number in self._stays if number == track.number]:
+                stay = self._stays.pop((zone, track.number))
+                found += [_leaves(zone, track, stay, moment)] if stay.reported else []
         return found
 
     def state(self) -> dict[str, object]:
         """Return all that the next `update` depends on, as JSON values."""
         return {
-            "stays": [[*key, stay.since, stay.looks, stay.reported, stay.outside] for key, stay in self._stays.items()],
-            "anchors": [[number, *point] for number, point in self._anchors.items()],
+            **self._drawn,
+            "stays": [
+                [*key, stay.since, stay.looks, stay.reported, stay.outside, stay.outside_at]
+                for key, stay in self._stays.items()
+            ],
+            "passages": [[*key, passage.told, passage.doubtful] for key, passage in self._passages.items()],
+            "boxes": [[number, [*box]] for number, box in self._boxes.items()],
             "cooldowns": {name: cooldown.state() for name, cooldown in self._cooldowns.items()},
-            "lines": self._line_rest.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take on what `state` returned."""
+        self.redraw([Zone.restored(zone) for zone in state["zones"]], [Line.restored(line) for line in state["lines"]])
         self._stays = {(name, number): _Stay(*rest) for name, number, *rest in state["stays"]}
-        self._anchors = {number: (x, y) for number, x, y in state["anchors"]}
+        self._passages = {(name, number): _Passage(*rest) for name, number, *rest in state["passages"]}
+        self._boxes = {number: (x0, y0, x1, y1) for number, (x0, y0, x1, y1) in state["boxes"]}
         for name, cooldown in self._cooldowns.items():
-            cooldown.restore(state["cooldowns"].get(name, ()))
-        self._line_rest.restore(state["lines"])
+            cooldown.restore(state["cooldowns"][name])
 
-    def _line_crossings(self, track: Track, at: float) -> Iterator[Crossing]:
-        before = self._anchors.get(track.number)
+    def _line_crossings(self, track: Track, moment: Moment) -> Iterator[Crossing]:
+        before = self._boxes.get(track.number)
         if before is None:
             return
-        for line in self._lines:
-            way = line.crossed(before, track.anchor)
-            counts = not line.labels or track.label in line.labels
-            if way and counts and self._line_rest.ready(f"{line.name}/{track.number}", at):
-                yield Crossing(line.name, "line", way, track, (_line_step(line, way, before, track),))
+        for line in self._lines.values():
+            way = self._crossed(line, track, before)
+            if way is None or line.direction not in {None, way} or not (line.admits(track) and _in_force(line, moment)):
+                continue
+            key = _key(f"{track.label}/{way}", moment)
+            if self._cooldowns[line.name].ready(key, moment.at):
+                steps = (_line_step(line, way, before, track), *_terms_steps(line, track, moment, key))
+                yield Crossing(line.name, "line", way, track, steps=() if moment.quiet else steps)
 
-    def _zone_changes(self, track: Track, at: float) -> Iterator[Crossing]:
-        for zone in self._zones:
-            change = self._zone_change(zone, track, at)
-            if change == "enter":
-                yield Crossing(zone.name, "zone", change, track, self._zone_steps(zone, track, at))
-            elif change:
-                yield Crossing(zone.name, "zone", change, track)
-
-    def _zone_change(self, zone: Zone, track: Track, at: float) -> str | None:
-        key = (zone.name, track.number)
-        stay = self._stays.get(key)
-        if not zone.contains(track.anchor) or (zone.labels and track.label not in zone.labels):
-            return self._outside(key, stay)
-        if stay is None:
-            self._stays[key] = _Stay(at)
+    def _crossed(self, line: Line, track: Track, before: Box) -> Way | None:
+        """Return the way a line was crossed; who crosses back counts once well clear of it, or trembling would."""
+        point = line.point(track.box)
+        way = line.crossed(line.point(before), point)
+        passage = self._passages.get((line.name, track.number))
+        if passage is None or way == passage.told:
+            if way is None:
+                return None
+            back_again = passage is not None and passage.doubtful is not None
+            self._passages[line.name, track.number] = _Passage(way)
+            return None if back_again else way
+        passage.doubtful = way or passage.doubtful
+        if passage.doubtful is None or line.distance(point) < _CLEAR:
             return None
+        self._passages[line.name, track.number] = _Passage(passage.doubtful)
+        return passage.doubtful
+
+    def _zone_changes(self, track: Track, moment: Moment) -> Iterator[Crossing]:
+        for zone in self._zones.values():
+            key = (zone.name, track.number)
+            if not zone.contains(zone.point(track.box)) or not zone.admits(track):
+                yield from self._outside(zone, track, moment)
+            elif self._settled_inside(zone, key, moment.at) and _in_force(zone, moment):
+                stay, rest = self._stays[key], _key(track.label, moment)
+                if not stay.reported and self._cooldowns[zone.name].ready(rest, moment.at):
+                    stay.reported = True
+                    steps = (_zone_step(zone, track, stay, moment.at), *_terms_steps(zone, track, moment, rest))
+                    inside_s = moment.at - stay.since
+                    yield Crossing(zone.name, "zone", "enter", track, inside_s, () if moment.quiet else steps)
+        for name in [name for name, number in self._stays if number == track.number and name not in self._zones]:
+            stay = self._stays.pop((name, track.number))
+            if stay.reported:
+                yield _leaves(name, track, stay, moment)
+
+    def _settled_inside(self, zone: Zone, key: tuple[str, int], at: float) -> bool:
+        stay = self._stays.setdefault(key, _Stay(at))
         stay.looks, stay.outside = stay.looks + 1, 0
-        if stay.reported or stay.looks < _SETTLE_LOOKS or at - stay.since < zone.dwell_s:
-            return None
-        if not self._cooldowns[zone.name].ready(track.label, at):
-            return None
-        stay.reported = True
-        return "enter"
+        return stay.looks >= zone.debounce_looks and at - stay.since >= max(zone.dwell_s, zone.debounce_s)
 
-    def _zone_steps(self, zone: Zone, track: Track, at: float) -> tuple[Step, ...]:
-        stay = self._stays[zone.name, track.number]
-        facts = {
-            "name": zone.name,
-            "polygon": [list(corner) for corner in zone.polygon],
-            "anchor": list(track.anchor),
-            "inside": True,
-            "since": stay.since,
-            "inside_s": at - stay.since,
-            "dwell_s": zone.dwell_s,
-            "looks": stay.looks,
-            "looks_needed": _SETTLE_LOOKS,
-        }
-        return Step("zone", facts), Step("cooldown", {"key": track.label, "cooldown_s": zone.cooldown_s})
-
-    def _outside(self, key: tuple[str, int], stay: _Stay | None) -> str | None:
-        """Leave only after two looks outside, so that a box that trembles on the edge stays one visit."""
+    def _outside(self, zone: Zone, track: Track, moment: Moment) -> Iterator[Crossing]:
+        """Leave only after some looks outside, so that a box that trembles on the edge stays one visit."""
+        stay = self._stays.get((zone.name, track.number))
         if stay is None:
-            return None
+            return
         stay.outside += 1
-        if stay.outside < _SETTLE_LOOKS:
-            return None
-        del self._stays[key]
-        return "leave" if stay.reported else None
+        if stay.outside == 1:
+            stay.outside_at = moment.at
+        if stay.outside < zone.debounce_looks or moment.at - stay.outside_at < zone.debounce_s:
+            return
+        del self._stays[zone.name, track.number]
+        if stay.reported:
+            yield _leaves(zone.name, track, stay, moment)
 
 
-def _line_step(line: Line, way: str, before: Point, track: Track) -> Step:
+def _in_force(place: Zone | Line, moment: Moment) -> bool:
+    """Return whether the place counts now; where nobody knows the time, it does."""
+    return place.schedule.holds(moment.local, unknown=True)
+
+
+def _key(what: str, moment: Moment) -> str:
+    """Name what has to rest; what was told in quiet hours keeps no alert from coming after them."""
+    return f"quiet/{what}" if moment.quiet else what
+
+
+def _leaves(zone: str, track: Track, stay: _Stay, moment: Moment) -> Crossing:
+    return Crossing(zone, "zone", "leave", track, moment.at - stay.since)
+
+
+def _zone_step(zone: Zone, track: Track, stay: _Stay, at: float) -> Step:
+    facts = {
+        "name": zone.name,
+        "polygon": [list(corner) for corner in zone.polygon],
+        "labels": list(zone.labels),
+        "anchor": list(zone.point(track.box)),
+        "inside": True,
+        "since": stay.since,
+        "inside_s": at - stay.since,
+        "dwell_s": zone.dwell_s,
+        "looks": stay.looks,
+        "debounce_looks": zone.debounce_looks,
+        "debounce_s": zone.debounce_s,
+    }
+    return Step("zone", facts)
+
+
+def _line_step(line: Line, way: Way, before: Box, track: Track) -> Step:
     facts = {
         "name": line.name,
         "start": list(line.start),
         "end": list(line.end),
-        "from": list(before),
-        "to": list(track.anchor),
+        "labels": list(line.labels),
+        "from": list(line.point(before)),
+        "to": list(line.point(track.box)),
         "direction": way,
+        "counted": [line.direction] if line.direction else ["left_to_right", "right_to_left"],
     }
     return Step("line", facts)
 
 
-def _side(start: Point, end: Point, point: Point) -> float:
-    """Return on which side of the directed line the point lies: positive is right in picture coordinates."""
-    return (end[0] - start[0]) * (point[1] - start[1]) - (end[1] - start[1]) * (point[0] - start[0])
+def _terms_steps(place: Zone | Line, track: Track, moment: Moment, key: str) -> Iterator[Step]:
+    """Say of each of the further terms that were set why it let this through."""
+    if place.min_score > 0:
+        yield Step("score", {"best": track.score, "min_score": place.min_score})
+    if place.min_size > 0 or place.max_size < 1:
+        yield Step("size", {"size": area(track.box), "min_size": place.min_size, "max_size": place.max_size})
+    if place.schedule.spans:
+        yield schedule_step("schedule", place.schedule, moment.local, holds=True)
+    if place.cooldown_s:
+        yield Step("cooldown", {"key": key, "cooldown_s": place.cooldown_s, "rested": True})
+
+
+def schedule_step(gate: str, schedule: Schedule, local: datetime | None, *, holds: bool) -> Step:
+    """Say what a schedule decided at a local time, or without any."""
+    known = local.isoformat() if local else None
+    note = {} if local else {"note": "the clock was never set, so the alert comes"}
+    return Step(gate, {"hours": list(schedule.spans), "local": known, "holds": holds, **note})

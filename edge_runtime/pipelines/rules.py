@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.decision.debounce import Debounce
+from edge_runtime.decision.zones import Moment, schedule_step
 from edge_runtime.types import Event, Step, new_id
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge_runtime.decision.places import Line, Zone
+    from edge_runtime.decision.schedule import Schedule
     from edge_runtime.decision.tracking import Track, Tracker
     from edge_runtime.decision.zones import Crossing, ZoneMonitor
     from edge_runtime.types import Box, Detection, Frame, Sight
@@ -34,14 +37,22 @@ class _Told:
 
 
 class Rules:
-    """Follows things and tells what the zones and lines make of them; a Decider of VisionPipeline."""
+    """Follows things and tells what the zones and lines make of them; a Decider of VisionPipeline.
+
+    Args:
+        tracker: follows.
+        zones: watches zones and lines.
+        quiet: hours in which what happens there is told, but nobody is alerted.
+    """
 
     name = "rules"
     features = False
 
-    def __init__(self, tracker: Tracker, zones: ZoneMonitor) -> None:
+    def __init__(self, tracker: Tracker, zones: ZoneMonitor, quiet: Schedule | None = None) -> None:
         self._tracker = tracker
         self._zones = zones
+        self._quiet = quiet
+        self._wanted: tuple[Sequence[Zone], Sequence[Line]] | None = None
         self._session = new_id()[:8]
         self._counts: dict[str, Debounce[int]] = {}
         self._told: dict[int, _Told] = {}
@@ -51,6 +62,10 @@ class Rules:
         """Return whether something is being followed, so that looking on is worth it."""
         return bool(self._tracker.tracks)
 
+    def redraw(self, zones: Sequence[Zone], lines: Sequence[Line]) -> None:
+        """Watch other zones and lines from the next look on; may be called from any thread."""
+        self._wanted = (zones, lines)
+
     def decide(self, sight: Sight) -> list[Event]:
         """Return what this look changed, oldest first."""
         frame, look = sight.frame, sight.look
@@ -58,15 +73,20 @@ class Rules:
         changes = self._tracker.update(frame.at, look.detections, look.unsure, new.__contains__)
         events = list(self._track_events(frame, changes.new, changes.seen))
         events += [self._object_event("end", frame.source, frame.at, track) for track in changes.ended]
-        crossings = self._zones.update(frame.at, (*changes.new, *changes.seen), changes.ended)
-        events += [self._crossing_event(one, sight) for one in crossings]
+        quiet = self._quiet is not None and self._quiet.holds(sight.local, unknown=False)
+        moment = Moment(frame.at, sight.local, quiet)
+        crossings = self._zones.update(moment, (*changes.new, *changes.seen), changes.ended)
+        for one in crossings:
+            steps = (*self._steps(one.track, sight), *one.steps) if one.steps else ()
+            told = {**self._crossing_data(one), **({"quiet": True} if quiet else {})}
+            events.append(Event(one.kind, frame.source, frame.at, told, steps=steps))
         return [*events, *self._count_events(frame.source, frame.at)]
 
     def finish(self, source: str, at: float) -> list[Event]:
         """End everything that is still open, as when a recording ends or the program stops."""
         ended = self._tracker.finish()
         events = [self._object_event("end", source, at, track) for track in ended]
-        left = self._zones.update(at, (), ended)
+        left = self._zones.update(Moment(at), (), ended)
         events += [Event(one.kind, source, at, self._crossing_data(one)) for one in left]
         return [*events, *self._count_events(source, at, ended=True)]
 
@@ -95,10 +115,6 @@ class Rules:
             if settled.update(counts[label], at) or (ended and settled.value):
                 yield Event("count", source, at, {"label": label, "count": counts[label]})
 
-    def _crossing_event(self, one: Crossing, sight: Sight) -> Event:
-        steps = (*self._steps(one.track, sight), *one.steps) if one.steps else ()
-        return Event(one.kind, sight.frame.source, sight.frame.at, self._crossing_data(one), steps=steps)
-
     def _steps(self, track: Track, sight: Sight) -> Iterator[Step]:
         """Say by which figures a track came to be."""
         yield Step("motion", {"area": sight.area, "moving": sight.moving})
@@ -124,12 +140,15 @@ class Rules:
                 "last_at": track.last_at,
             },
         )
+        if self._quiet:
+            yield schedule_step("quiet_hours", self._quiet, sight.local, holds=False)
 
     def _crossing_data(self, crossing: Crossing) -> dict[str, object]:
         track = crossing.track
         way = "type" if crossing.kind == "zone" else "direction"
         place = {crossing.kind: crossing.place, way: crossing.what}
-        return {**place, "label": track.label, "track": self._track_id(track)}
+        stay = {} if crossing.inside_s is None else {"inside_s": round(crossing.inside_s, 3)}
+        return {**place, "label": track.label, "track": self._track_id(track), **stay}
 
     def _track_data(self, track: Track) -> dict[str, object]:
         return {
@@ -145,7 +164,14 @@ class Rules:
         return f"{self._session}-{track.number}"
 
     def state(self) -> tuple[Mapping[str, object], Mapping[str, NDArray[Any]]]:
-        """Return all that the next decision depends on, as JSON values; there are no arrays."""
+        """Return all that the next decision depends on, as JSON values; there are no arrays.
+
+        What was drawn anew takes effect here, just before a look: a decision must not change between its state and it.
+        """
+        if (wanted := self._wanted) is not None:
+            self._zones.redraw(*wanted)
+            if self._wanted is wanted:
+                self._wanted = None
         state = {
             "session": self._session,
             "tracker": self._tracker.state(),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.decision.motion import Motion, MotionGate
     from edge_runtime.decision.scene import Scene
+    from edge_runtime.decision.schedule import Schedule
     from edge_runtime.types import Frame, Image, Look
 
 MOTION_REST_S = 5.0
@@ -70,6 +71,7 @@ class VisionPipeline:
         deciders: make events of looks.
         scene: remembers them for answers.
         clock: local wall time of a moment in monotonic seconds, None as long as it is not known.
+        quiet: hours in which what happens is told, marked as quiet, but is no alert.
 
     Attributes:
         enabled: while it is not, pictures are not looked at; may be set from any thread.
@@ -82,6 +84,8 @@ class VisionPipeline:
         deciders: Sequence[Decider],
         scene: Scene,
         clock: Callable[[float], datetime | None] = lambda _: None,
+        *,
+        quiet: Schedule | None = None,
     ) -> None:
         self.deciders = tuple(deciders)
         self.enabled = True
@@ -89,6 +93,7 @@ class VisionPipeline:
         self._gate = gate
         self._scene = scene
         self._clock = clock
+        self._quiet = quiet
         self._features = any(decider.features for decider in deciders)
         self._motion = Debounce(initial=False, settle_s=MOTION_REST_S)
         self._looked_at = float("-inf")
@@ -109,8 +114,10 @@ class VisionPipeline:
         self._looked_at = frame.at
         self.looks += 1
         sight = self._see(frame, motion)
+        quiet = self._quiet is not None and self._quiet.holds(sight.local, unknown=False)
         for decider in self.deciders:
-            events += _traced(decider, sight)
+            decided = _traced(decider, sight)
+            events += [_hushed(event) for event in decided] if quiet else decided
         return events
 
     def finish(self, source: str, at: float) -> list[Event]:
@@ -142,6 +149,11 @@ class VisionPipeline:
             yield Event("motion", frame.source, frame.at, {"active": True})
         elif self._motion.update(moving, frame.at):
             yield Event("motion", frame.source, frame.at, {"active": False})
+
+
+def _hushed(event: Event) -> Event:
+    """Tell in quiet hours what is an alert at others."""
+    return replace(event, data={**event.data, "quiet": True}, steps=(), trace=None) if event.steps else event
 
 
 def _traced(decider: Decider, sight: Sight) -> list[Event]:

@@ -7,17 +7,23 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from edge_runtime.decision.motion import MotionGate
+from edge_runtime.decision.places import Line, Zone
+from edge_runtime.decision.schedule import Schedule
 from edge_runtime.decision.tracking import Tracker
-from edge_runtime.decision.zones import Line, Zone, ZoneMonitor
+from edge_runtime.decision.zones import ZoneMonitor
+from edge_runtime.errors import ConfigError
 from edge_runtime.pipelines.rules import Rules
 from edge_runtime.pipelines.vision import VisionPipeline
 from edge_runtime.sinks.topics import CLOCK_SET_AFTER
 from edge_runtime.wiring.assembly import check_labels
+from edge_runtime.wiring.drawn_zones import DrawnZones
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from edge_runtime.config import Settings
     from edge_runtime.decision.scene import Scene
-    from edge_runtime.watch_sections import CameraSettings
+    from edge_runtime.watch_sections import CameraSettings, LineSettings, ZoneSettings
     from edge_runtime.wiring.assembly import Models
 
 
@@ -25,24 +31,59 @@ def make_view(camera: CameraSettings, settings: Settings, models: Models, scene:
     """Return the pipeline of one camera.
 
     Raises:
-        ConfigError: a rule names objects that the model does not know.
+        ConfigError: a rule names objects that are never told of.
     """
     gate = MotionGate(settings.vision.motion_area, settings.vision.refresh_s)
-    return VisionPipeline(models.detector, gate, [make_rules(camera, settings, models)], scene, local_time)
+    deciders = [make_rules(camera, settings, models)]
+    return VisionPipeline(models.detector, gate, deciders, scene, local_time, quiet=quiet_hours(camera, settings))
 
 
 def make_rules(camera: CameraSettings, settings: Settings, models: Models) -> Rules:
-    """Return the rules of one camera.
+    """Return the rules of one camera, with what was drawn on the page.
 
     Raises:
-        ConfigError: one names objects that the model does not know.
+        ConfigError: one names objects that are never told of.
     """
     vision = settings.vision
-    for labels in (*(zone.labels for zone in camera.zones), *(line.labels for line in camera.lines)):
-        check_labels(f"camera {camera.name}", labels, models.labels)
-    zones = [Zone(zone.name, zone.polygon, zone.labels, zone.dwell_s, zone.cooldown_s) for zone in camera.zones]
-    lines = [Line(line.name, line.start, line.end, line.labels) for line in camera.lines]
-    return Rules(Tracker(vision.confirm_frames, vision.lost_s), ZoneMonitor(zones, lines))
+    zones = with_drawn(camera, DrawnZones(settings.device.data_dir.expanduser()).of(camera.name))
+    for place in (*zones, *camera.lines):
+        key = f"camera {camera.name}, {place.name}"
+        check_labels(key, place.labels, models.labels)
+        for label in place.labels:
+            if vision.labels and label not in vision.labels:
+                raise ConfigError(f"{key}: {label!r} is never told of, as vision.labels leaves it out; add it there")
+    monitor = ZoneMonitor(as_zones(zones), as_lines(camera.lines))
+    return Rules(Tracker(vision.confirm_frames, vision.lost_s), monitor, quiet_hours(camera, settings))
+
+
+def with_drawn(camera: CameraSettings, drawn: Iterable[ZoneSettings]) -> tuple[ZoneSettings, ...]:
+    """Return the zones of the settings and those drawn besides; where names meet, the settings count."""
+    taken = {place.name for place in (*camera.zones, *camera.lines)}
+    return (*camera.zones, *(zone for zone in drawn if zone.name not in taken))
+
+
+def redraw(view: VisionPipeline, camera: CameraSettings, drawn: Iterable[ZoneSettings]) -> None:
+    """Let a running camera watch what was drawn besides what its settings say; from any thread."""
+    for decider in view.deciders:
+        if isinstance(decider, Rules):
+            decider.redraw(as_zones(with_drawn(camera, drawn)), as_lines(camera.lines))
+
+
+def as_zones(zones: Iterable[ZoneSettings]) -> list[Zone]:
+    """Return zones as they are watched."""
+    return [Zone(**{**zone.model_dump(), "schedule": Schedule(zone.schedule)}) for zone in zones]
+
+
+def as_lines(lines: Iterable[LineSettings]) -> list[Line]:
+    """Return lines as they are watched."""
+    known = [{**line.model_dump(), "schedule": Schedule(line.schedule)} for line in lines]
+    return [Line(**{**line, "direction": None if line["direction"] == "both" else line["direction"]}) for line in known]
+
+
+def quiet_hours(camera: CameraSettings, settings: Settings) -> Schedule | None:
+    """Return when a camera alerts nobody, None where it always does."""
+    spans = settings.alerting.quiet_hours if camera.quiet_hours is None else camera.quiet_hours
+    return Schedule(spans) if spans else None
 
 
 def local_time(at: float) -> datetime | None:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from edge_runtime.decision.places import Line, Zone
 from edge_runtime.decision.tracking import Track
-from edge_runtime.decision.zones import Line, Zone, ZoneMonitor
+from edge_runtime.decision.zones import Moment, ZoneMonitor
 
 YARD = ((0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8))
 HORSESHOE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.7, 1.0), (0.7, 0.3), (0.3, 0.3), (0.3, 1.0), (0.0, 1.0))
@@ -35,7 +36,7 @@ def test_polygon_holds_point(
 
 def visits(zone: Zone, steps: list[tuple[float, Track]]) -> list[str]:
     monitor = ZoneMonitor([zone], [])
-    return [crossing.what for at, seen in steps for crossing in monitor.update(at, [seen], [])]
+    return [crossing.what for at, seen in steps for crossing in monitor.update(Moment(at), [seen], [])]
 
 
 @pytest.mark.parametrize(
@@ -83,8 +84,8 @@ def test_zone_tells_visits(zone: Zone, steps: list[tuple[float, Track]], told: l
 def test_zone_is_left_when_the_track_ends() -> None:
     monitor = ZoneMonitor([Zone("yard", YARD)], [])
     seen = track(0.5, 0.5)
-    told = [crossing.what for at in (0, 1) for crossing in monitor.update(at, [seen], [])]
-    told += [crossing.what for crossing in monitor.update(2, [], [seen])]
+    told = [crossing.what for at in (0, 1) for crossing in monitor.update(Moment(at), [seen], [])]
+    told += [crossing.what for crossing in monitor.update(Moment(2), [], [seen])]
     assert told == ["enter", "leave"]
 
 
@@ -100,5 +101,7 @@ def test_zone_is_left_when_the_track_ends() -> None:
 )
 def test_line_tells_crossings(steps: list[tuple[float, float]], told: list[str]) -> None:
     monitor = ZoneMonitor([], [Line("gate", (0.1, 0.5), (0.9, 0.5))])
-    found = [crossing.what for t, step in enumerate(steps) for crossing in monitor.update(t / 6, [track(*step)], [])]
+    found = [
+        crossing.what for t, step in enumerate(steps) for crossing in monitor.update(Moment(t / 6), [track(*step)], [])
+    ]
     assert found == told

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from edge_runtime.decision.places import Line, Zone
 from edge_runtime.decision.tracking import Tracker
-from edge_runtime.decision.zones import Line, Zone, ZoneMonitor
+from edge_runtime.decision.zones import ZoneMonitor
 from edge_runtime.pipelines.rules import Rules
 from edge_runtime.types import Detection, Event, Frame, Look, Sight
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 FPS = 6
 PICTURE = np.zeros((4, 4, 3), np.uint8)
 YARD = Zone("yard", ((0.3, 0.0), (0.7, 0.0), (0.7, 1.0), (0.3, 1.0)), cooldown_s=2.0)
-PORCH = Zone("porch", ((0.0, 0.0), (1.0, 0.0), (0.5, 1.0)), ("person",), dwell_s=0.7, cooldown_s=0.0)
+PORCH = Zone("porch", ((0.0, 0.0), (1.0, 0.0), (0.5, 1.0)), labels=("person",), dwell_s=0.7, cooldown_s=0.0)
 GATE = Line("gate", (0.5, 0.0), (0.5, 1.0))
 
 

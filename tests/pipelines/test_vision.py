@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from edge_runtime.decision.motion import MotionGate
+from edge_runtime.decision.places import Line, Zone
 from edge_runtime.decision.scene import Scene
 from edge_runtime.decision.tracking import Tracker
-from edge_runtime.decision.zones import Line, Zone, ZoneMonitor
+from edge_runtime.decision.zones import ZoneMonitor
 from edge_runtime.pipelines.rules import Rules
 from edge_runtime.pipelines.vision import VisionPipeline
 from edge_runtime.types import Detection, Event, Frame, Image, Look
