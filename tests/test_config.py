@@ -29,6 +29,32 @@ CAMERA = "cameras: [{name: door, url: 'rtsp://me:hunter2@cam/1'"
         pytest.param("- a", "holds a list", id="not-a-mapping"),
         pytest.param("a: [", "not valid YAML at line 1", id="broken-yaml"),
         pytest.param("secrets: {mqtt_password: hunter2}", "EDGE_* environment", id="secret-in-the-file"),
+        pytest.param(
+            CAMERA + ", zones: [{name: a, polygon: [[0, 0], [1, 1], [1, 0], [0, 1]]}]}]",
+            "cameras.0.zones.0.polygon: its edges 1",
+            id="zone-that-crosses-itself",
+        ),
+        pytest.param(
+            CAMERA + ", lines: [{name: a, start: [0, 1], end: [0, 1]}]}]",
+            "cameras.0.lines.0: line 'a' starts and ends at",
+            id="line-without-length",
+        ),
+        pytest.param(
+            CAMERA + ", lines: [{name: a, start: [0, 1], end: [1, 1], schedule: mno}]}]",
+            "'mno' is no day; did you mean 'mon'?",
+            id="day-misspelt",
+        ),
+        pytest.param(
+            CAMERA + ", lines: [{name: a, start: [0, 1], end: [1, 1], min_size: 0.2, max_size: 0.1}]}]",
+            "no object would count",
+            id="sizes-the-wrong-way-round",
+        ),
+        pytest.param(
+            CAMERA + ", lines: [{name: a, start: [0, 1], end: [1, 1]}, {name: a, start: [0, 0], end: [1, 1]}]}]",
+            "two zones or lines are called 'a'",
+            id="rule-named-twice",
+        ),
+        pytest.param("alerting: {quiet_hours: ['22:00-22:00']}", "no time at all", id="quiet-hours-that-never-are"),
         pytest.param(CAMERA + "}, {name: door, url: b}]", "two sources are called 'door'", id="name-given-twice"),
     ],
 )

@@ -15,7 +15,7 @@ from edge_runtime.settings_help import explain_error
 from edge_runtime.watch_sections import ZoneSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -91,12 +91,14 @@ class DrawnZones:
             ) from None
 
 
-def as_settings(zones: Iterable[object]) -> tuple[ZoneSettings, ...]:
+def as_settings(zones: object) -> tuple[ZoneSettings, ...]:
     """Return zones written as JSON objects, such as a page sends.
 
     Raises:
         InputError: saying which one is wrong and why, in one line.
     """
+    if not isinstance(zones, (list, tuple)):
+        raise InputError(f"zones are a list of objects, not a {type(zones).__name__}")
     checked: list[ZoneSettings] = []
     for number, zone in enumerate(zones, 1):
         try:
