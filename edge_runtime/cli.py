@@ -27,6 +27,7 @@ from edge_runtime.verbs.bundle import bundles
 from edge_runtime.verbs.gate import gate
 from edge_runtime.verbs.intents import intents
 from edge_runtime.verbs.ledger import ledger
+from edge_runtime.verbs.replay import replay
 from edge_runtime.verbs.say import say
 from edge_runtime.verbs.serve import serve
 from edge_runtime.verbs.teach import listening_of, teach, wake
@@ -197,6 +198,7 @@ def command(
 
 cli.command()(ask)
 cli.command()(ledger)
+cli.command()(replay)
 cli.command()(serve)
 cli.command()(say)
 cli.command()(wake)

@@ -15,8 +15,6 @@ from edge_runtime.sinks.clip_ring import shrunk
 from edge_runtime.sinks.evidence_folder import CLOCK_SET_AFTER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from edge_runtime.sinks.record_file import Facts, Origin
@@ -26,24 +24,24 @@ if TYPE_CHECKING:
 
 
 class RecordMaker:
-    """Makes records; `origin` tells for an alert which settings, bundle and program it came from."""
+    """Makes records."""
 
-    def __init__(self, origin: Callable[[Event], Origin]) -> None:
-        self._origin = origin
+    def __init__(self) -> None:
         self._last_png: tuple[Image, bytes] | None = None
 
-    def make(self, event: Event, wall: float, *, whole: bool) -> tuple[Facts, Files]:
+    def make(self, event: Event, origin: Origin, wall: float, *, whole: bool) -> tuple[Facts, Files]:
         """Return what record.json holds and all files, record.json among them.
 
         Args:
             event: the alert.
+            origin: which settings, bundle and program it came from.
             wall: its Unix time.
             whole: with everything that a replay needs; else with a small picture alone.
 
         Raises:
             SinkError: a picture cannot be encoded.
         """
-        facts = self._facts(event, wall, whole=whole)
+        facts = _facts(event, origin, wall, whole=whole)
         picture = alert_picture(event)
         files: Files = {}
         if picture is not None:
@@ -51,29 +49,6 @@ class RecordMaker:
         if whole:
             files |= self._sources(event, facts)
         return facts, with_record(facts, files)
-
-    def _facts(self, event: Event, wall: float, *, whole: bool) -> Facts:
-        trace, origin = event.trace, self._origin(event)
-        told = record_file.told(event)
-        steps = told.pop("steps")
-        time = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        heard = trace.heard if trace else None
-        return {
-            "format": record_file.FORMAT,
-            "event": {"id": event.id, "time": time if wall >= CLOCK_SET_AFTER else None, **told},
-            "steps": steps,
-            "decider": trace.decider if trace else None,
-            "before": dict(trace.before) if trace else None,
-            "arrays": {},
-            "sight": record_file.sight_facts(trace.sight) if trace and trace.sight else None,
-            "heard": {"source": heard.source, "at": heard.at} if heard else None,
-            "settings": dict(origin.settings),
-            "settings_sha256": origin.settings_sha256,
-            "bundle": dict(origin.bundle),
-            "program": dict(origin.program),
-            "whole": whole,
-            "files": {},
-        }
 
     def _sources(self, event: Event, facts: Facts) -> Files:
         """Return what the decision was made from, nothing lost."""
@@ -102,6 +77,30 @@ def with_record(facts: Facts, files: Files) -> Files:
     for name, data in files.items():
         facts["files"][name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     return {**files, record_file.RECORD: record_file.text_of(facts)}
+
+
+def _facts(event: Event, origin: Origin, wall: float, *, whole: bool) -> Facts:
+    trace = event.trace
+    told = record_file.told(event)
+    steps = told.pop("steps")
+    time = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    heard = trace.heard if trace else None
+    return {
+        "format": record_file.FORMAT,
+        "event": {"id": event.id, "time": time if wall >= CLOCK_SET_AFTER else None, **told},
+        "steps": steps,
+        "decider": trace.decider if trace else None,
+        "before": dict(trace.before) if trace else None,
+        "arrays": {},
+        "sight": record_file.sight_facts(trace.sight) if trace and trace.sight else None,
+        "heard": {"source": heard.source, "at": heard.at} if heard else None,
+        "settings": dict(origin.settings),
+        "settings_sha256": origin.settings_sha256,
+        "bundle": dict(origin.bundle),
+        "program": dict(origin.program),
+        "whole": whole,
+        "files": {},
+    }
 
 
 def _array_bytes(array: NDArray[Any]) -> bytes:

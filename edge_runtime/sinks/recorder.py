@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edge_runtime.errors import SinkError
 from edge_runtime.sinks.clip_file import clip_bytes
@@ -99,14 +99,15 @@ class Recorder:
         self.kept = self.dropped = self.failed = 0
         self._folder = folder
         self._extent = extent
-        self._maker = RecordMaker(origin)
+        self._origin = origin
+        self._maker = RecordMaker()
         self._clock = clock
         self._rings: dict[str, ClipRing] = {}
         self._sounds: dict[str, SoundRing] = {}
         self._running: list[_Running] = []
         self._day_began, self._day_bytes = 0.0, 0
         self._said: dict[str, float] = {}
-        self._queue: queue.Queue[Event | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[tuple[Event, Origin] | None] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._run, name="sink-recorder", daemon=True)
         self._thread.start()
 
@@ -131,7 +132,7 @@ class Recorder:
         if not event.steps:
             return
         try:
-            self._queue.put_nowait(event)
+            self._queue.put_nowait((event, self._origin(event)))
         except queue.Full:
             self.dropped += 1
             self._say("full", f"{WAITING} alerts wait for the disk; evidence of this one is not kept")
@@ -156,24 +157,24 @@ class Recorder:
             self._say("disk", str(error))
         while True:
             try:
-                event = self._queue.get(timeout=_LOOK_EVERY_S if self._running else None)
-                if event is None:
+                alert = self._queue.get(timeout=_LOOK_EVERY_S if self._running else None)
+                if alert is None:
                     break
-                self._attempt(self._keep, event)
+                self._attempt(self._keep, *alert)
             except queue.Empty:
                 pass
             self._finish(everything=False)
         self._finish(everything=True)
 
-    def _attempt(self, work: Callable[[Any], None], what: object) -> None:
+    def _attempt(self, work: Callable[..., None], *what: object) -> None:
         """Do something with the disk; what it does not take is told once an hour."""
         try:
-            work(what)
+            work(*what)
         except SinkError as error:
             self.failed += 1
             self._say("disk", str(error))
 
-    def _keep(self, event: Event) -> None:
+    def _keep(self, event: Event, origin: Origin) -> None:
         now = self._clock()
         wall = min(now - time.monotonic() + event.at, now)
         if now - self._day_began >= _DAY_S or now < self._day_began:
@@ -188,7 +189,7 @@ class Recorder:
             self._say(
                 "day", f"{spent:.0f} MB of evidence were written within a day; the rest have a small picture alone"
             )
-        facts, files = self._maker.make(event, wall, whole=whole)
+        facts, files = self._maker.make(event, origin, wall, whole=whole)
         place = self._folder.add(event.id, wall, files)
         self.kept += 1
         if whole:
