@@ -39,7 +39,7 @@ from edge_runtime.wiring.dictation import make_dictation
 from edge_runtime.wiring.doors import Doors
 from edge_runtime.wiring.ears import make_voice
 from edge_runtime.wiring.event_feed import make_feed
-from edge_runtime.wiring.evidence import make_recorder
+from edge_runtime.wiring.evidence import make_recorder, record_along
 from edge_runtime.wiring.household import keep_time
 from edge_runtime.wiring.mouth import Mouth
 from edge_runtime.wiring.senses import make_event_log
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.api.server import ApiServer
     from edge_runtime.api.wyoming import WyomingServer
+    from edge_runtime.pipelines.answering import Answerer
     from edge_runtime.pipelines.dictation import Dictation
     from edge_runtime.pipelines.voice import VoicePipeline
     from edge_runtime.sentences import Source
@@ -95,16 +96,7 @@ class App:
         dictation = make_dictation(settings.voice.dictation, settings.device.threads) if heard or asked else None
         self._mqtt = self._make_mqtt() if settings.mqtt.enabled else None
         feed = make_feed(settings) if asked else None
-        recorder = make_recorder(settings, models)
-        sinks = (self._mqtt, console, doors, make_event_log(settings), feed, recorder)
-        fanout = FanOut([sink for sink in sinks if sink])
-        self._closing.callback(fanout.close, FLUSH_S)
-        mouth = Mouth.of(settings, models) if settings.speech.enabled else None
-        if mouth:
-            self._closing.callback(mouth.speaker.close)
-        self.house = House(fanout, answerer, self.metrics, mouth, dictation)
-        if recorder:
-            self.house.watch_along(recorder.see)
+        self.house = self._make_house((self._mqtt, console, doors, feed), models, answerer, dictation)
         for camera, eye in zip(settings.cameras, cameras, strict=True):
             view = make_view(camera, settings, models, self._scene)
             self.house.add_camera(eye, view, paced=eye.live or camera.realtime)
@@ -123,6 +115,22 @@ class App:
             keep_time(self.house, settings)
         if self._mqtt:
             self._open_mqtt(self._mqtt, models.labels, sounds[1] if sounds else ())
+
+    def _make_house(
+        self, sinks: Sequence[Sink | None], models: Models, answerer: Answerer, dictation: Dictation | None
+    ) -> House:
+        """Return the house, with everybody who hears of its events."""
+        settings = self._settings
+        recorder = make_recorder(settings, models)
+        fanout = FanOut([sink for sink in (*sinks, make_event_log(settings), recorder) if sink])
+        self._closing.callback(fanout.close, FLUSH_S)
+        mouth = Mouth.of(settings, models) if settings.speech.enabled else None
+        if mouth:
+            self._closing.callback(mouth.speaker.close)
+        house = House(fanout, answerer, self.metrics, mouth, dictation)
+        if recorder:
+            record_along(recorder, house, settings)
+        return house
 
     def _make_api(
         self,

@@ -71,7 +71,7 @@ class House:
         self._listeners: list[Worker] = []
         self._chunks: list[queue.Queue[AudioChunk | None]] = []
         self._ears: set[str] = set()
-        self._taps: dict[str, Callable[[AudioChunk], None]] = {}
+        self._taps: dict[str, list[Callable[[AudioChunk], None]]] = {}
         self._onlookers: list[Callable[[Frame], None]] = []
         self.views: dict[str, VisionPipeline] = {}
 
@@ -84,7 +84,10 @@ class House:
             for frame in source.frames():
                 if worker.stopping.is_set():
                     break
-                worker.healthy(_state(health.check(frame)) if source.live else ONLINE)
+                if source.live:
+                    worker.healthy(*(source.trouble or (_state(health.check(frame)), "")))
+                else:
+                    worker.healthy()
                 self._metrics.frames.labels(source.name).inc()
                 self.counts["frames"] += 1
                 for look_on in self._onlookers:
@@ -111,7 +114,7 @@ class House:
             for chunk in source.chunks():
                 if worker.stopping.is_set():
                     break
-                if tap := self._taps.get(source.name):
+                for tap in self._taps.get(source.name, ()):
                     tap(chunk)
                 if paced and chunks.full():
                     with suppress(queue.Empty):
@@ -139,7 +142,7 @@ class House:
 
     def listen_along(self, microphone: str, tap: Callable[[AudioChunk], None]) -> None:
         """Give every chunk of a microphone to `tap` too, which must not wait."""
-        self._taps[microphone] = tap
+        self._taps.setdefault(microphone, []).append(tap)
 
     def watch_along(self, look_on: Callable[[Frame], None]) -> None:
         """Give every frame of every camera to `look_on` too, in the thread that captures it; it must not wait."""

@@ -49,14 +49,12 @@ class Extent:
     Attributes:
         before_s: seconds of clip and sound before the alert.
         after_s: seconds after it.
-        sound: whether sound is kept.
         mb_per_day: 10^6 bytes written in 24 hours at most. Beyond it alerts are kept with a small picture alone,
             beyond twice as much not at all.
     """
 
     before_s: float
     after_s: float
-    sound: bool
     mb_per_day: float
 
 
@@ -120,8 +118,6 @@ class Recorder:
 
     def hear(self, chunk: AudioChunk) -> None:
         """Remember a chunk for the sound of its microphone's alerts; called in the thread that listens."""
-        if not self._extent.sound:
-            return
         ring = self._sounds.get(chunk.source)
         if ring is None:
             ring = self._sounds.setdefault(chunk.source, SoundRing(self._reach_s))

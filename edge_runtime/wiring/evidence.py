@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.bundles.manifest import Manifest
     from edge_runtime.config import Settings
+    from edge_runtime.house import House
     from edge_runtime.types import Event
     from edge_runtime.wiring.assembly import Models
 
@@ -36,8 +37,16 @@ def make_recorder(settings: Settings, models: Models) -> Recorder | None:
     if not wanted.enabled:
         return None
     folder = EvidenceFolder(evidence_folder(settings), wanted.days, wanted.mb)
-    extent = Extent(wanted.before_s, wanted.after_s, wanted.sound, wanted.mb_per_day)
+    extent = Extent(wanted.before_s, wanted.after_s, wanted.mb_per_day)
     return Recorder(folder, extent, _Origins(settings, models.manifest).of)
+
+
+def record_along(recorder: Recorder, house: House, settings: Settings) -> None:
+    """Let the recorder see and hear what comes before and after an alert."""
+    house.watch_along(recorder.see)
+    if settings.evidence.sound:
+        for microphone in settings.microphones:
+            house.listen_along(microphone.name, recorder.hear)
 
 
 def evidence_folder(settings: Settings) -> Path:
