@@ -32,6 +32,7 @@ from edge_runtime.verbs.say import say
 from edge_runtime.verbs.serve import serve
 from edge_runtime.verbs.teach import listening_of, teach, wake
 from edge_runtime.verbs.transcribe import transcribe
+from edge_runtime.verbs.zones import zones
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,6 +204,7 @@ cli.command()(serve)
 cli.command()(say)
 cli.command()(wake)
 cli.command()(transcribe)
+cli.command()(zones)
 
 
 @cli.command()
