@@ -59,13 +59,17 @@ class EverydayNames:
 
     def __call__(self, image: Image) -> dict[str, float]:
         """Return the probability of each name, summing to 1, for an RGB picture."""
-        with self._lock:
-            if self._vectors is None:
-                self._vectors = self._kept_vectors()
-        logits = self._vectors @ self._embedder.embed_image(image)
+        logits = self.vectors() @ self._embedder.embed_image(image)
         logits = logits / (SHARPER * self._manifest.part(ClassifyPart).temperature)
         weights = np.exp(logits - logits.max())
         return dict(zip(self.kinds, (weights / weights.sum()).tolist(), strict=True))
+
+    def vectors(self) -> NDArray[np.float32]:
+        """Return the unit vectors of the names, in the order of `kinds`, (n, embedding size); they never change."""
+        with self._lock:
+            if self._vectors is None:
+                self._vectors = self._kept_vectors()
+            return self._vectors
 
     def _kept_vectors(self) -> NDArray[np.float32]:
         path = self._folder / f"names-{self._mark()}.npy"

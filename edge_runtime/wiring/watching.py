@@ -15,6 +15,7 @@ from edge_runtime.errors import ConfigError
 from edge_runtime.pipelines.rules import Rules
 from edge_runtime.pipelines.vision import VisionPipeline
 from edge_runtime.sinks.topics import CLOCK_SET_AFTER
+from edge_runtime.wiring.alerts import make_alerts
 from edge_runtime.wiring.assembly import check_labels
 from edge_runtime.wiring.drawn_zones import DrawnZones
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.config import Settings
     from edge_runtime.decision.scene import Scene
+    from edge_runtime.pipelines.vision import Decider
     from edge_runtime.watch_sections import CameraSettings, LineSettings, ZoneSettings
     from edge_runtime.wiring.assembly import Models
 
@@ -34,7 +36,8 @@ def make_view(camera: CameraSettings, settings: Settings, models: Models, scene:
         ConfigError: a rule names objects that are never told of.
     """
     gate = MotionGate(settings.vision.motion_area, settings.vision.refresh_s)
-    deciders = [make_rules(camera, settings, models)]
+    alerts = make_alerts(camera, settings, models)
+    deciders: list[Decider] = [make_rules(camera, settings, models), *([alerts] if alerts else [])]
     return VisionPipeline(models.detector, gate, deciders, scene, local_time, quiet=quiet_hours(camera, settings))
 
 

@@ -1,0 +1,190 @@
+"""Alerts in plain words, made of settings, models and what this site has taught them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_runtime.bundles.parts import ClassifyPart, ImagePart
+from edge_runtime.decision.prompted import Sought, bare, parts_of
+from edge_runtime.errors import ConfigError
+from edge_runtime.inference.everyday import EverydayNames
+from edge_runtime.pipelines.words import AlertRules, Words
+from edge_runtime.skills.nouns import Claim, Nouns
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from edge_runtime.config import Settings
+    from edge_runtime.decision.prompted import Lesson
+    from edge_runtime.house import House
+    from edge_runtime.watch_sections import CameraSettings
+    from edge_runtime.wiring.assembly import Models
+
+log = logging.getLogger(__name__)
+
+KEEP_EVERY_S = 1800.0
+"""Seconds between writes of what the site has taught: some kilobytes for each camera, for the sake of SD cards."""
+ALIKE = 0.6
+"""Names whose words mean so nearly the same as the subject are no contrast to it."""
+_FORMAT = 1
+_TICK_S = 1.0
+_STANDS_ON = {"on", "in", "on top of"}
+
+
+def prompts_of(camera: CameraSettings, settings: Settings) -> tuple[str, ...]:
+    """Return what a camera shall tell of: what all do, and what it alone does; each once."""
+    first = {prompt.casefold(): prompt for prompt in reversed((*settings.alerts, *camera.alerts))}
+    return tuple(reversed(first.values()))
+
+
+def make_alerts(camera: CameraSettings, settings: Settings, models: Models) -> Words | None:
+    """Return what tells a camera's alerts, with what the site has taught it so far; None where there are none.
+
+    Raises:
+        ConfigError: the bundle cannot compare pictures with words.
+        InputError: what was taught is damaged.
+    """
+    prompts = prompts_of(camera, settings)
+    if not prompts:
+        return None
+    manifest = models.manifest
+    if manifest.text is None or manifest.classify is None or manifest.part(ImagePart).embedding is None:
+        raise ConfigError(
+            f"alerts: the bundle {manifest.name} cannot compare pictures with words; take alerts out, or use a bundle "
+            "that embeds both, such as omni-nano"
+        )
+    rules = AlertRules(settings.alerting.alarms_per_day, settings.alerting.cooldown_s)
+    words = Words(Seekers(settings, models).all(prompts), models.detector, rules)
+    kept = _kept(_file(settings, camera.name), _mark(models))
+    try:
+        words.learned(kept)
+    except (KeyError, TypeError, ValueError) as error:
+        log.warning("what camera %s has learned about alerts is damaged (%s); it begins anew", camera.name, error)
+    return words
+
+
+class Seekers:
+    """Makes prompts ready to be compared with pictures.
+
+    Args:
+        settings: of the box.
+        models: of its bundle.
+        lessons: things that were taught by pictures, by lower-case name.
+    """
+
+    def __init__(self, settings: Settings, models: Models, lessons: Mapping[str, Lesson] | None = None) -> None:
+        self._models = models
+        self._lessons = lessons or {}
+        self._names = EverydayNames(models.manifest, models.embedder, settings.device.data_dir.expanduser())
+        self._nouns = Nouns(models.labels)
+
+    def all(self, prompts: Sequence[str]) -> list[Sought]:
+        """Return each prompt, ready."""
+        return [self._of(prompt) for prompt in prompts]
+
+    def _of(self, prompt: str) -> Sought:
+        embedder, names = self._models.embedder, list(self._names.kinds)
+        what, how, where = parts_of(prompt)
+        vectors = embedder.label_vectors([what, *([where] if where else [])])
+        others = self._names.vectors()
+        apart = others @ vectors[0] < ALIKE
+        labels, exact = self._labels(what)
+        return Sought(
+            prompt,
+            vectors[0],
+            np.ascontiguousarray(others[apart]),
+            [name for name, far in zip(names, apart, strict=True) if far],
+            self._models.manifest.part(ClassifyPart).temperature,
+            labels,
+            exact,
+            vectors[1] if where else None,
+            self._labels(where)[0] if how in _STANDS_ON else (),
+            self._lessons.get(_quoted(prompt)),
+        )
+
+    def _labels(self, words: str) -> tuple[tuple[str, ...], bool]:
+        """Return the detector's labels for what words name first, and whether they say no more than those."""
+        spotted = self._nouns.spot(words.lower().split())
+        if spotted is None:
+            return (), False
+        noun, rest = spotted
+        return noun.labels, noun.claim is not Claim.PART and not bare(" ".join(rest))
+
+
+def keep_alerts(house: House, settings: Settings, models: Models) -> Callable[[], None]:
+    """Let the running box write down now and then what its site teaches about alerts; return what does so at once."""
+
+    def save() -> None:
+        for name, words in _deciders(house):
+            _write(_file(settings, name), {"format": _FORMAT, "model": _mark(models), "prompts": words.thresholds()})
+
+    def serve(stopping: threading.Event, alive: Callable[[], None]) -> None:
+        waited = 0.0
+        while not stopping.wait(_TICK_S):
+            alive()
+            waited += _TICK_S
+            if waited >= KEEP_EVERY_S:
+                waited = 0.0
+                save()
+
+    if any(True for _ in _deciders(house)):
+        house.add_server("alerts", serve)
+    return save
+
+
+def fine(house: House, event_id: str) -> bool:
+    """Take note that an alert was none; return whether some camera told it since the start."""
+    return any(words.fine(event_id) for _, words in _deciders(house))
+
+
+def _deciders(house: House) -> Iterable[tuple[str, Words]]:
+    for name, view in house.views.items():
+        yield from ((name, decider) for decider in view.deciders if isinstance(decider, Words))
+
+
+def _quoted(prompt: str) -> str:
+    """Return the name that a prompt consists of, or that it holds in double quotes, in lower case."""
+    parts = prompt.split('"')
+    return (parts[1] if len(parts) >= 3 else prompt).strip().lower()
+
+
+def _mark(models: Models) -> str:
+    """Return what scores depend on: those of another model are no history."""
+    files, manifest = models.manifest.files, models.manifest
+    text = manifest.text
+    return f"{files[manifest.part(ImagePart).file].sha256[:16]}-{files[text.file].sha256[:16] if text else ''}"
+
+
+def _file(settings: Settings, camera: str) -> Path:
+    return settings.device.data_dir.expanduser() / "alerts" / f"{camera}.json"
+
+
+def _kept(path: Path, mark: str) -> Mapping[str, Any]:
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["format"] == _FORMAT and kept["model"] == mark and isinstance(kept["prompts"], dict):
+            prompts: dict[str, Any] = kept["prompts"]
+            return prompts
+        log.info("%s is of another model or edition; alerts begin with no history of this site", path)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("%s cannot be read (%s); alerts begin with no history of this site", path, error)
+    return {}
+
+
+def _write(path: Path, content: Mapping[str, object]) -> None:
+    fresh = path.with_suffix(f".{os.getpid()}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        log.warning("%s cannot be written (%s); what alerts learn is lost with the next start", path, error)
