@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from edge_runtime.api.page_bodies import NAME, CamerasReply, ZonesBody, ZonesReply
-from edge_runtime.api.page_services import DrawnZone
 from edge_runtime.api.refusal import RequestError, able, json_bytes
 from edge_runtime.api.replies import documented
 
@@ -95,8 +94,8 @@ def _zones(router: APIRouter, page: PageServices, hands: Hands) -> None:
     def told(zones: Zones, name: str) -> dict[str, Any]:
         return {
             "camera": name,
-            "settings": [_zone(zone) for zone in zones.of_settings(name)],
-            "drawn": [_zone(zone) for zone in zones.drawn(name)],
+            "settings": [dict(zone) for zone in zones.of_settings(name)],
+            "drawn": [dict(zone) for zone in zones.drawn(name)],
             "labels": list(page.labels),
         }
 
@@ -117,19 +116,9 @@ def _zones(router: APIRouter, page: PageServices, hands: Hands) -> None:
     async def draw(name: Camera, body: ZonesBody) -> Response:
         check_camera(page, name)
         drawing = able(page.zones, "zones")
-        drawn = [
-            DrawnZone(
-                zone.name,
-                tuple((corner[0], corner[1]) for corner in zone.polygon),
-                tuple(dict.fromkeys(zone.labels)),
-                zone.dwell_s,
-                zone.cooldown_s,
-            )
-            for zone in body.zones
-        ]
 
         def put() -> dict[str, Any]:
-            drawing.draw(name, drawn)
+            drawing.draw(name, [zone.model_dump() for zone in body.zones])
             return told(drawing, name)
 
         return _json(await hands.do(put))
@@ -141,16 +130,6 @@ def check_camera(page: PageServices, name: str) -> None:
     if name not in known:
         why = f"there is no camera {name}; known: {', '.join(known) or 'none'}"
         raise RequestError(why, 404, param="name", code="camera_not_found")
-
-
-def _zone(zone: DrawnZone) -> dict[str, Any]:
-    return {
-        "name": zone.name,
-        "polygon": [list(corner) for corner in zone.polygon],
-        "labels": list(zone.labels),
-        "dwell_s": zone.dwell_s,
-        "cooldown_s": zone.cooldown_s,
-    }
 
 
 def _json(body: dict[str, Any]) -> Response:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 
 from edge_runtime.api.page_bodies import EVENT_ID, EventsReply, FeedbackBody, FeedbackReply
-from edge_runtime.api.page_services import EventFilter
+from edge_runtime.api.page_services import EventFilter, Kept
 from edge_runtime.api.refusal import RequestError, able, json_bytes
 from edge_runtime.api.replies import documented
 from edge_runtime.api.streaming import Streaming
@@ -18,7 +18,7 @@ from edge_runtime.errors import BusyError
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Callable
 
     from edge_runtime.api.hands import Hands
     from edge_runtime.api.page_services import PageServices, ToldEvent
@@ -70,25 +70,14 @@ def _past(router: APIRouter, page: PageServices, hands: Hands) -> None:
         wanted = EventFilter(frozenset(kind or ()), frozenset(source or ()), since, until, limit)
 
         def read() -> list[dict[str, Any]]:
-            # Read after the events: what is kept of the newest may just have been written.
-            found = page.events.recent(wanted)
-            snapshots, clips = _kept(page, found)
-            return [told(event, snapshots, clips) for event in found]
+            found, evidence = page.events.recent(wanted), page.evidence
+            kept = Kept() if isinstance(evidence, str) else evidence.kept({event.id for event in found})
+            return [told(event, kept) for event in found]
 
         return _json({"object": "list", "data": await hands.do(read)})
 
 
-def _kept(page: PageServices, events: Collection[ToldEvent]) -> tuple[set[str], set[str]]:
-    """Return the ids of the events of which there is a picture, and a film."""
-    evidence = page.evidence
-    if isinstance(evidence, str):
-        return set(), set()
-    kept = set(evidence.kept())
-    ids = [event.id for event in events if event.id in kept]
-    return {one for one in ids if evidence.snapshot(one)}, {one for one in ids if evidence.clip(one)}
-
-
-def told(event: ToldEvent, snapshots: Collection[str] = (), clips: Collection[str] = ()) -> dict[str, Any]:
+def told(event: ToldEvent, kept: Kept) -> dict[str, Any]:
     """Return an event as clients get it."""
     return {
         "id": event.id,
@@ -99,8 +88,8 @@ def told(event: ToldEvent, snapshots: Collection[str] = (), clips: Collection[st
         "score": event.score,
         "data": dict(event.data),
         "alert": event.alert,
-        "snapshot": event.id in snapshots,
-        "clip": event.id in clips,
+        "snapshot": event.id in kept.snapshots,
+        "clip": event.id in kept.clips,
     }
 
 
@@ -166,7 +155,7 @@ class _Follower:
 
 
 def _line(event: ToldEvent) -> bytes:
-    return json_bytes(told(event))
+    return json_bytes(told(event, Kept()))
 
 
 def _evidence(router: APIRouter, page: PageServices, hands: Hands) -> None:

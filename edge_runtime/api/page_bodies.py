@@ -58,7 +58,7 @@ class EventsReply(BaseModel):
 
 
 class ZoneBody(Body):
-    """A region of a camera's picture."""
+    """A region of a camera's picture; what is left out is as in the settings."""
 
     name: str = Field(pattern=NAME)
     polygon: list[Annotated[list[Share], Field(min_length=2, max_length=2)]] = Field(
@@ -67,7 +67,14 @@ class ZoneBody(Body):
     labels: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(
         default=[], max_length=100, description="Only these objects count; empty means all."
     )
+    min_score: Share = 0.0
+    min_size: Share = 0.0
+    max_size: Share = 1.0
+    anchor: Literal["bottom", "centre"] = "bottom"
+    schedule: list[Annotated[str, Field(max_length=100)]] = Field(default=[], max_length=50)
     dwell_s: Seconds = 0.0
+    debounce_looks: int = Field(default=2, ge=1, le=100)
+    debounce_s: Seconds = 0.0
     cooldown_s: Seconds = 10.0
 
 
@@ -77,22 +84,12 @@ class ZonesBody(Body):
     zones: list[ZoneBody] = Field(max_length=MOST_ZONES)
 
 
-class ZoneReply(BaseModel):
-    """A zone."""
-
-    name: str
-    polygon: list[list[float]]
-    labels: list[str]
-    dwell_s: float
-    cooldown_s: float
-
-
 class ZonesReply(BaseModel):
     """The zones of a camera."""
 
     camera: str
-    settings: list[ZoneReply] = Field(description="Those of the settings, which stay as they are.")
-    drawn: list[ZoneReply]
+    settings: list[ZoneBody] = Field(description="Those of the settings, which stay as they are.")
+    drawn: list[ZoneBody]
     labels: list[str] = Field(description="What the box can see.")
 
 

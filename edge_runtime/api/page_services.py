@@ -119,8 +119,8 @@ class Events(Protocol):
 class Evidence(Protocol):
     """What is kept of alerts."""
 
-    def kept(self) -> Collection[str]:
-        """Return the ids of the events of which something is kept."""
+    def kept(self, event_ids: Collection[str]) -> Kept:
+        """Return of which of these events there are pictures and films."""
 
     def snapshot(self, event_id: str) -> Path | None:
         """Return the JPEG file, None where there is none."""
@@ -130,26 +130,23 @@ class Evidence(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class DrawnZone:
-    """A region of a camera's picture; corners are fractions of width and height."""
+class Kept:
+    """Ids of the events of which there is a picture, and of which there is a film."""
 
-    name: str
-    polygon: tuple[tuple[float, float], ...]
-    labels: tuple[str, ...] = ()
-    dwell_s: float = 0.0
-    cooldown_s: float = 10.0
+    snapshots: frozenset[str] = frozenset()
+    clips: frozenset[str] = frozenset()
 
 
 class Zones(Protocol):
-    """The zones of the cameras: those of the settings, and those drawn on the page."""
+    """The zones of the cameras as JSON values: those of the settings, and those drawn on the page."""
 
-    def of_settings(self, camera: str) -> Sequence[DrawnZone]:
-        """Return those that stand in the settings; raises InputError where there is no such camera."""
+    def of_settings(self, camera: str) -> Sequence[Mapping[str, Any]]:
+        """Return those that stand in the settings."""
 
-    def drawn(self, camera: str) -> Sequence[DrawnZone]:
-        """Return those that were drawn; raises InputError where there is no such camera."""
+    def drawn(self, camera: str) -> Sequence[Mapping[str, Any]]:
+        """Return those that were drawn."""
 
-    def draw(self, camera: str, zones: Sequence[DrawnZone]) -> None:
+    def draw(self, camera: str, zones: Sequence[Mapping[str, Any]]) -> None:
         """Put these in place of the drawn ones, at once and for good; raises InputError where one cannot be."""
 
 

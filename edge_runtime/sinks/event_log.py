@@ -24,7 +24,12 @@ _log = logging.getLogger(__name__)
 FILE = "events.sqlite"
 FIRST_SET = 1_704_067_200.0
 """1 January 2024; a clock that shows an earlier time has not been set since power-on."""
-KEPT = frozenset({"object", "zone", "line", "sound", "intent", "answered", "source_status", "timer"})
+KEPT = frozenset(
+    {
+        "alert", "anomaly", "answered", "feedback", "intent", "line", "object", "sound", "source_status", "switch",
+        "timer", "zone",
+    }
+)  # fmt: skip
 WRITE_EVERY_S = 3.0
 TIDY_EVERY = 500
 MOST_WAITING = 5_000

@@ -13,6 +13,8 @@ from edge_runtime.wiring.cloud import make_spending
 from edge_runtime.wiring.egress import ledger_folder
 from edge_runtime.wiring.live_pictures import LivePictures
 from edge_runtime.wiring.machine import health
+from edge_runtime.wiring.page_evidence import KeptEvidence
+from edge_runtime.wiring.page_zones import PageZones
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,8 +41,8 @@ def make_page(settings: Settings, models: Models, house: House, scene: Scene, fe
         labels=tuple(settings.vision.labels or models.labels),
         cameras=cameras,
         events=feed,
-        evidence=not_yet,
-        zones=not_yet,
+        evidence=KeptEvidence(settings) if settings.evidence.enabled else "evidence.enabled is off in the settings",
+        zones=PageZones(settings, models, house.views),
         give_feedback=not_yet,
         switches=not_yet,
         teach_picture=not_yet,

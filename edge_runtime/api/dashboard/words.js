@@ -1,0 +1,40 @@
+// Events in words.
+
+import { capital, lasting } from "./dom.js";
+
+const ALERTS = new Set(["alert", "anomaly", "line"]);
+const UNUSUAL = {
+  picture: "Something looks unusual", place: "Something is in an unusual place", time: "Something comes at an unusual time",
+  sound: "An unusual sound",
+};
+
+/** Tell whether an event is an alert: something that its owner may have an opinion on. */
+export const isAlert = (event) => event.alert || ALERTS.has(event.kind);
+
+/** Return an event as a sentence. */
+export function sentence(event) {
+  const tell = WORDS[event.kind];
+  return capital(tell ? tell(event.data, event.label ?? "something", event) : event.kind.replaceAll("_", " "));
+}
+
+const named = (name) => String(name ?? "").replaceAll("_", " ");
+
+const WORDS = {
+  object: (data, label) => (data.type === "end" ? `${label} gone after ${lasting(data.seen_s ?? 0)}` : `${label} appeared`),
+  zone: (data, label) => (data.type === "leave" ? `${label} left ${named(data.zone)}` : `${label} entered ${named(data.zone)}`),
+  line: (data, label) => `${label} crossed ${named(data.line)}, ${named(data.direction)}`,
+  alert: (data) => data.prompt ?? "an alert",
+  anomaly: (data) => {
+    const like = data.looks_like ?? data.like;
+    return (UNUSUAL[data.kind] ?? "Something is unusual") + (like ? `: ${like}` : "");
+  },
+  sound: (_, label) => `heard: ${label}`,
+  intent: (data) => `heard “${data.transcript ?? ""}”${data.intent ? "" : ", and did not understand"}`,
+  wake: (data, label) => `woken by “${data.word ?? label}”`,
+  answered: (data) => `“${data.question ?? ""}”`,
+  source_status: (data, _, event) => `${event.source} is ${named(data.status)}${data.reason ? `: ${data.reason}` : ""}`,
+  timer: (data) => `timer ${named(data.name ?? "")} ${named(data.type ?? data.state ?? "")}`,
+  switch: (data) => `${named(data.switch)} switched ${data.on ? "on" : "off"}`,
+  feedback: (data) => (data.verdict === "fine" ? "you said: that was fine" : "you said: that was right"),
+  gate_drift: () => "questions are no longer like those that the box was fitted to",
+};
