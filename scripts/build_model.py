@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 STAGES = (
     *("faces", "lexicon", "speak", "listen", "train", "train_sounds", "distil", "export", "quantize", "tap"),
-    *("calibrate", "calibrate_ears", "calibrate_sounds", "evaluate", "bundle"),
+    *("calibrate", "calibrate_ears", "calibrate_sounds", "calibrate_pictures", "evaluate", "bundle"),
 )
 NEEDED = {
     "faces": "faces",
@@ -27,11 +27,13 @@ NEEDED = {
     "calibrate_ears": "trials",
     "train_sounds": "sounds",
     "calibrate_sounds": "sounds",
+    "calibrate_pictures": "ordinary",
 }
 """Tables without which a recipe does without a stage, for not every model has ears."""
 PARTS = {
     "calibrate_ears": ("calibrate", "stage.ears"),
     "calibrate_sounds": ("calibrate", "stage.sounds"),
+    "calibrate_pictures": ("calibrate", "stage.pictures"),
 }
 """Stages that leave their record in the folder of another, and what it is called there."""
 WIDTH = 110

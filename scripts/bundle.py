@@ -46,7 +46,12 @@ GROUPS = {
 """The files of eyes, of ears for speech and for sounds, of faces, by the recipe's table that asks for them."""
 FILES = {name: source for group in GROUPS.values() for name, source in group.items()}
 """By name of a file the stage that leaves it, and how it is called there."""
-CALIBRATED = {"image": "calibration.json", "phones": "ears.json", "sounds": "sounds.json"}
+CALIBRATED = {
+    "image": "calibration.json",
+    "phones": "ears.json",
+    "sounds": "sounds.json",
+    "ordinary": "pictures.json",
+}
 STAGES = (
     "faces",
     "lexicon",
@@ -76,10 +81,12 @@ def records(workshop: Workshop) -> dict[str, dict[str, Any]]:
 def needed(recipe: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Return the files among FILES that a model of this recipe has: eyes with [image], ears with [phones], [sounds].
 
-    With [taps] the eyes are those that were tapped.
+    With [taps] the eyes are those that were tapped, with [ordinary] they come with ordinary pictures.
     """
     groups = [group for table, group in GROUPS.items() if table in recipe]
     files = {name: source for group in groups for name, source in group.items()}
+    if "ordinary" in recipe and "image" in recipe:
+        files |= {"pictures.npz": ("calibrate", "pictures.npz")}
     return files | ({"image.onnx": ("tap", "image.onnx")} if "taps" in recipe and "image" in recipe else {})
 
 
@@ -197,7 +204,8 @@ def run(workshop: Workshop) -> None:
     calibration: dict[str, Any] = {}
     for table, name in CALIBRATED.items():
         if table in workshop.settings:
-            calibration |= json.loads(workshop.output("calibrate", name).read_text(encoding="utf-8"))
+            for part, told in json.loads(workshop.output("calibrate", name).read_text(encoding="utf-8")).items():
+                calibration[part] = {**calibration.get(part, {}), **told}
     evaluation = workshop.folder("evaluate") / "evaluation.json"
     found = json.loads(evaluation.read_text(encoding="utf-8")) if evaluation.exists() else {}
     heard = workshop.folder("evaluate") / "ears.json"

@@ -38,6 +38,7 @@ class ImagePart(Part):
         mean, std: per channel in units of 0 to 255; the input is (pixel - mean) / std, channels in `order`.
         embedding: output with the picture's vector, if any; patches: those with feature maps, (1, channels, rows,
             columns), from fine to coarse.
+        ordinary: file with what the model makes of ordinary pictures, to tell taught things from, or None.
     """
 
     file: str
@@ -55,6 +56,7 @@ class ImagePart(Part):
     order: Literal["rgb", "bgr"] = "rgb"
     embedding: str | None = "embedding"
     patches: tuple[str, ...] = ()
+    ordinary: str | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-FLOOR = 2.5
-"""The least score of an alert, whatever the site's history: of crops of ordinary photographs 1 % score more."""
-SURE = 4.0
-"""A score that is believed before there is a history; of crops of ordinary photographs 2 in 1,000 score more."""
+FLOOR = 0.0
+"""The least score of an alert, whatever the site's history: of parts of ordinary photographs one in 20 scores more."""
+SURE = 2.0
+"""A score that is believed before there is a history."""
+USUAL = 0.95
 QUIET = -20.0
 """The score of a look in which nothing has changed."""
 
@@ -78,6 +79,7 @@ class Sought:
         subject: unit vector of what is looked for.
         contrast: unit vectors of other things, (n, embedding size), under their `names`.
         temperature: of the bundle's embedding: similarities by it are logits.
+        usual: the likeness that ordinary pictures have at most, of which one in 20 has more.
         labels: of the detector that stand for the subject; none where it knows nothing of the kind.
         exact: whether those labels are all that the subject says: a dog, not "a dog with a ball".
         place: unit vector of the place, if the prompt names one; `place_labels` of the detector stand for it.
@@ -89,6 +91,7 @@ class Sought:
     contrast: Floats
     names: Sequence[str]
     temperature: float
+    usual: float
     labels: tuple[str, ...] = ()
     exact: bool = False
     place: Vector | None = None
@@ -116,7 +119,7 @@ class Evidence:
     """What speaks for a prompt in one part of a picture, in logits; `score` is their sum.
 
     Attributes:
-        likeness: of picture and words, against what else it may be.
+        likeness: of picture and words, against what else it may be, and above that of ordinary pictures.
         detector: the detector's opinion, 0 where it has none.
         place: whether it is where the prompt says.
         like: which of the other things it looks like most.
@@ -155,8 +158,18 @@ def weigh(sought: Sought, glimpse: Glimpse, seen: Sequence[Detection]) -> Eviden
         return Evidence(glimpse.box, FLOOR + sought.lesson.logit(vector), 0.0, 0.0, like)
     likeness = _against(float(vector @ sought.subject) / sought.temperature, logits)
     return Evidence(
-        glimpse.box, likeness, _detector(sought, glimpse.near.presence), _place(sought, glimpse, seen), like
+        glimpse.box,
+        likeness - sought.usual,
+        _detector(sought, glimpse.near.presence),
+        _place(sought, glimpse, seen),
+        like,
     )
+
+
+def usual_likeness(subject: Vector, contrast: Floats, temperature: float, ordinary: Floats) -> float:
+    """Return the likeness that one in 20 ordinary pictures exceeds, given their unit vectors, (n, embedding size)."""
+    found = [_against(float(vector @ subject) / temperature, contrast @ vector / temperature) for vector in ordinary]
+    return float(np.quantile(found, USUAL))
 
 
 def _against(logit: float, others: Floats) -> float:

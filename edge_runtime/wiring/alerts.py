@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edge_runtime.bundles.parts import ClassifyPart, ImagePart
-from edge_runtime.decision.prompted import Sought, bare, parts_of
+from edge_runtime.decision.prompted import Sought, bare, parts_of, usual_likeness
 from edge_runtime.errors import ConfigError
 from edge_runtime.inference.everyday import EverydayNames
+from edge_runtime.inference.ordinary_pictures import read_pictures, shown
 from edge_runtime.pipelines.words import AlertRules, Words
 from edge_runtime.skills.nouns import Claim, Nouns
 
@@ -21,9 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from edge_runtime.config import Settings
     from edge_runtime.decision.prompted import Lesson
     from edge_runtime.house import House
+    from edge_runtime.inference.ordinary_pictures import OrdinaryPictures
+    from edge_runtime.types import Vector
     from edge_runtime.watch_sections import CameraSettings
     from edge_runtime.wiring.assembly import Models
 
@@ -33,6 +39,9 @@ KEEP_EVERY_S = 1800.0
 """Seconds between writes of what the site has taught: some kilobytes for each camera, for the sake of SD cards."""
 ALIKE = 0.6
 """Names whose words mean so nearly the same as the subject are no contrast to it."""
+SHOWN = 0.5
+USUAL_ELSEWHERE = 1.5
+"""Taken for usual with a bundle that has no ordinary pictures; of omni-nano's prompts it is 0.5 to 3."""
 _FORMAT = 1
 _TICK_S = 1.0
 _STANDS_ON = {"on", "in", "on top of"}
@@ -96,18 +105,37 @@ class Seekers:
         others = self._names.vectors()
         apart = others @ vectors[0] < ALIKE
         labels, exact = self._labels(what)
+        contrast, temperature = (
+            np.ascontiguousarray(others[apart]),
+            self._models.manifest.part(ClassifyPart).temperature,
+        )
         return Sought(
             prompt,
             vectors[0],
-            np.ascontiguousarray(others[apart]),
+            contrast,
             [name for name, far in zip(names, apart, strict=True) if far],
-            self._models.manifest.part(ClassifyPart).temperature,
+            temperature,
+            self._usual(vectors[0], contrast, labels),
             labels,
             exact,
             vectors[1] if where else None,
             self._labels(where)[0] if how in _STANDS_ON else (),
             self._lessons.get(_quoted(prompt)),
         )
+
+    def _usual(self, subject: Vector, contrast: NDArray[np.float32], labels: Sequence[str]) -> float:
+        """Return the likeness that ordinary pictures have at most, those left out that do show such a thing."""
+        pictures = self._ordinary
+        if pictures is None:
+            return USUAL_ELSEWHERE
+        others = pictures.vectors[shown(pictures, self._models.labels, labels) < SHOWN]
+        return usual_likeness(subject, contrast, self._models.manifest.part(ClassifyPart).temperature, others)
+
+    @cached_property
+    def _ordinary(self) -> OrdinaryPictures | None:
+        manifest = self._models.manifest
+        file = manifest.part(ImagePart).ordinary
+        return read_pictures(manifest.path(file)) if file else None
 
     def _labels(self, words: str) -> tuple[tuple[str, ...], bool]:
         """Return the detector's labels for what words name first, and whether they say no more than those."""
