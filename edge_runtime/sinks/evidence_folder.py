@@ -42,6 +42,7 @@ class EvidenceFolder:
 
     def __init__(self, path: Path, days: float, mb: float) -> None:
         self.path = path
+        self.opened = False
         self.used = 0
         self.written = 0
         self._keep_s = days * _DAY_S
@@ -61,14 +62,10 @@ class EvidenceFolder:
             for left in self.path.glob(f"{_NEW}*"):
                 shutil.rmtree(left, ignore_errors=True)
             self._places = record_folders(self.path)
-            seen: set[int] = set()
-            for place in self._places:
-                for entry in os.scandir(place):
-                    info = entry.stat()
-                    self.used += 0 if info.st_ino in seen else _size(info.st_size)
-                    seen.add(info.st_ino)
+            self.used = self._count()
         except OSError as error:
             raise SinkError(f"evidence folder {self.path} cannot be used ({error.strerror})") from None
+        self.opened = True
         self.tidy(now)
 
     def add(self, event_id: str, wall: float, files: Mapping[str, bytes]) -> Path:
@@ -141,6 +138,19 @@ class EvidenceFolder:
                 self._remove_oldest()
             else:
                 return
+
+    def _count(self) -> int:
+        """Return the bytes that all records take, what they share counted once."""
+        used, seen = 0, set()
+        for place in self._places:
+            for entry in os.scandir(place):
+                info = entry.stat()
+                if entry.name.startswith(_NEW):
+                    (place / entry.name).unlink()
+                elif info.st_ino not in seen:
+                    seen.add(info.st_ino)
+                    used += _size(info.st_size)
+        return used
 
     def _make_room(self, need: int, now: float | None) -> None:
         if now is not None:

@@ -147,10 +147,7 @@ class Recorder:
         return self._extent.before_s + self._extent.after_s + _SLACK_S
 
     def _run(self) -> None:
-        try:
-            self._folder.open(self._clock())
-        except SinkError as error:
-            self._say("disk", str(error))
+        self._attempt(self._folder.open, self._clock())
         while True:
             try:
                 alert = self._queue.get(timeout=_LOOK_EVERY_S if self._running else None)
@@ -178,7 +175,7 @@ class Recorder:
         spent = (self._folder.written - self._day_bytes) / _MB
         if spent > 2 * self._extent.mb_per_day:
             self.dropped += 1
-            self._say("day", f"{spent:.0f} MB of evidence were written within a day; no more alerts are kept today")
+            self._say("flood", f"{spent:.0f} MB of evidence were written within a day; no more alerts are kept today")
             return
         whole = spent <= self._extent.mb_per_day
         if not whole:
@@ -186,6 +183,8 @@ class Recorder:
                 "day", f"{spent:.0f} MB of evidence were written within a day; the rest have a small picture alone"
             )
         facts, files = self._maker.make(event, origin, wall, whole=whole)
+        if not self._folder.opened:
+            self._folder.open(now)
         place = self._folder.add(event.id, wall, files)
         self.kept += 1
         if whole:
