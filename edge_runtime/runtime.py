@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 
 ONLINE, LOST = "online", "lost"
 FIRST_WAIT_S = 0.25
-LONGEST_WAIT_S = 3.0
+LONGEST_WAIT_S = 1.5
+SETTLED_S = 10.0
+"""A camera takes up to 3 s to open, and shall be back 5 s after it could be."""
 WEDGED_AFTER_S = 120.0
 DRAIN_S = 10.0
 FEED_EVERY_S = 2.0
@@ -43,8 +45,8 @@ class ExitStatus(enum.IntEnum):
 class Worker:
     """One named thread that does one thing until it is done, told to stop, or crashes.
 
-    A SourceError is waited out with jittered exponential back-off and tried again; `on_change` hears of it once when
-    trouble begins ("lost", reason) and once when it is over ("online", ""). Anything else is a crash.
+    A SourceError is waited out with jittered exponential back-off and tried again; `on_change` hears of it when trouble
+    begins ("lost", reason), of each other reason once, and when it is over ("online", ""). Anything else is a crash.
     """
 
     def __init__(
@@ -61,7 +63,9 @@ class Worker:
         self._metrics = metrics
         self._on_change = on_change
         self._state = ""
+        self._told: set[str] = set()
         self._failures = 0
+        self._failed_at = float("-inf")
         self._beaten_at = time.monotonic()
         self._thread = threading.Thread(target=self.run, name=name, daemon=True)
 
@@ -89,11 +93,16 @@ class Worker:
         """Give a sign of progress; a worker silent for two minutes is taken for wedged."""
         self._beaten_at = time.monotonic()
 
-    def healthy(self, state: str = ONLINE) -> None:
-        """Tell that the source delivers: the back-off begins anew, and `on_change` hears of each new state once."""
+    def healthy(self, state: str = ONLINE, reason: str = "") -> None:
+        """Tell that the source delivers, and how: `on_change` hears of each new state once.
+
+        The back-off begins anew once it has delivered for ten seconds: one that fails after its first picture is not
+        opened four times a second.
+        """
         self.beat()
-        self._failures = 0
-        self._change(state, "")
+        if self._beaten_at - self._failed_at > SETTLED_S:
+            self._failures = 0
+        self._change(state, reason)
 
     def run(self) -> None:
         """Do the work here and now; `start` calls this in the thread."""
@@ -115,19 +124,23 @@ class Worker:
         self._change(LOST, str(error))
         wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**self._failures) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter
         self._failures = min(self._failures + 1, 16)
+        self._failed_at = time.monotonic()
         self._metrics.restarts.labels(self.name).inc()
         self.beat()
         self.stopping.wait(wait_s)
 
     def _change(self, state: str, reason: str) -> None:
-        if state == self._state:
+        if state == self._state and (state != LOST or reason in self._told):
             return
+        if state != self._state:
+            self._told.clear()
+        self._told.add(reason)
         self._state = state
         self._metrics.degraded.labels(self.name).set(state != ONLINE)
         if state == LOST:
             log.warning("%s: %s; trying again until it works", self.name, reason)
         else:
-            log.log(logging.INFO if state == ONLINE else logging.WARNING, "%s: %s", self.name, state)
+            log.log(logging.INFO if state == ONLINE else logging.WARNING, "%s: %s", self.name, reason or state)
         if self._on_change:
             self._on_change(state, reason)
 

@@ -96,9 +96,22 @@ class CameraSettings(Section):
     realtime: bool = Field(
         default=False, description="Play a file at its own speed instead of as fast as it can be analysed."
     )
-    open_timeout_s: float = Field(default=10.0, gt=0, description="Seconds to wait for the first picture.")
+    transport: Literal["auto", "tcp", "udp"] = Field(
+        default="auto", description="How an RTSP camera sends: auto takes TCP where the camera can, else UDP."
+    )
+    hardware: bool = Field(default=True, description="Decode in hardware where there is some that OpenCV can use.")
+    only_key_frames: bool = Field(
+        default=False,
+        description="Decode only the pictures that stand on their own, one every second or few: far less work.",
+    )
+    open_timeout_s: float = Field(default=8.0, gt=0, description="Seconds to wait for the first picture.")
     read_timeout_s: float = Field(
         default=5.0, gt=0, description="Seconds without a picture before the camera is restarted."
+    )
+    login_retry_s: float = Field(
+        default=2.0,
+        ge=0,
+        description="Seconds between tries while the camera refuses the password; longer where it locks out who tries.",
     )
     zones: tuple[ZoneSettings, ...] = Field(default=(), description="Regions that raise events.")
     lines: tuple[LineSettings, ...] = Field(default=(), description="Lines that raise events when crossed.")

@@ -23,7 +23,7 @@ def main() -> None:
     except (ImportError, OSError) as error:
         parent.tell(error=f"cannot be opened: {error}; install edge-runtime[mic] and the system package libportaudio2")
         return
-    parent.last_words()
+    parent.forget()
     try:
         while True:
             wanted, _ = parent.given.get()

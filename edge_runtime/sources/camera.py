@@ -6,17 +6,26 @@ import os
 import re
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
+from edge_runtime.errors import SourceError
 from edge_runtime.sources.child import ChildProgram
 from edge_runtime.sources.device import Device
+from edge_runtime.sources.faults import LOGIN_REFUSED, explain, host_of, is_number, knock
+from edge_runtime.sources.pace import Arrival, Pace
 from edge_runtime.types import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from edge_runtime.sources.pace import Trouble
     from edge_runtime.watch_sections import CameraSettings
+
+_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+# Level 24 is warnings: the child keeps them to itself, and puts the last one in its answer.
+_ENVIRONMENT = {"OPENCV_FFMPEG_LOGLEVEL": "24", "OPENCV_LOG_LEVEL": "SILENT", "OPENBLAS_NUM_THREADS": "1"}
 
 # Greedy on purpose: a password may hold any character, and masking too much is the safe side.
 _USER_INFO = re.compile(r"(://[^\s:/@]*:).*@")
@@ -32,11 +41,20 @@ class Camera(Device):
     """A V4L2 device, an RTSP or HTTP stream or a GStreamer pipeline.
 
     `frames` may be called again after a `SourceError`; each call starts a fresh capture process.
+
+    Attributes:
+        trouble: what is wrong with the pictures that come, as of the last one.
     """
 
     def __init__(self, settings: CameraSettings) -> None:
         super().__init__(settings.name)
+        self.trouble: Trouble | None = None
         self._settings = settings
+        self._pace = Pace(settings.fps, **({"least_fps": 0.0} if settings.only_key_frames else {}))
+        self._failed = False
+        self._hardware = settings.hardware
+        self._refused_until = 0.0
+        self._refusal = ""
 
     def frames(self) -> Iterator[Frame]:
         """Yield the newest picture, at most `fps` a second, until closed.
@@ -44,33 +62,68 @@ class Camera(Device):
         Raises:
             SourceError: the camera cannot be opened, ended, or gave no picture in time.
         """
-        url = self._settings.url
-        yield from self._read(
-            lambda: ChildProgram("edge_runtime.sources.capture_pictures", {"url": url}, environment=_environment(url)),
-            self._see,
-            lambda problem: f"camera {self.name} at {mask_credentials(url)} {mask_credentials(problem)}",
-        )
+        if self._failed and not self._closed and (problem := self._still_away()):
+            raise SourceError(self._told(problem))
+        yield from self._read(self._start, self._see, self._told)
+
+    def _still_away(self) -> str:
+        """Return why another capture process would fail, nothing where one is worth it: they are expensive."""
+        host = host_of(self._settings.url)
+        if time.monotonic() < self._refused_until:
+            return self._refusal
+        if host is None or not is_number(host[0]) or _OPTIONS in os.environ:
+            return ""
+        return knock(*host)
+
+    def _start(self) -> ChildProgram:
+        settings = self._settings
+        host = host_of(settings.url)
+        request = {
+            "url": settings.url,
+            "fps": settings.fps,
+            "patience_s": settings.read_timeout_s,
+            "transport": settings.transport,
+            "key_frames": settings.only_key_frames,
+            "hardware": self._hardware,
+            "knock": bool(self._failed and host and not is_number(host[0]) and _OPTIONS not in os.environ),
+        }
+        return ChildProgram("edge_runtime.sources.capture_pictures", request, environment=_ENVIRONMENT)
 
     def _see(self, child: ChildProgram) -> Iterator[Frame]:
-        period_s = 1 / self._settings.fps
+        self._pace.begin()
         timeout_s = self._settings.open_timeout_s
-        due = time.monotonic()
-        while not self._closed:
-            child.ask()
-            told, pixels = child.answer(timeout_s)
-            image = np.frombuffer(pixels, np.uint8).reshape(told["height"], told["width"], 3)
-            yield Frame(self.name, told["at"], image)
-            timeout_s = self._settings.read_timeout_s
-            due = max(due + period_s, time.monotonic())
-            child.pause(due)
+        seen = False
+        try:
+            while not self._closed:
+                child.ask()
+                told, pixels = child.answer(timeout_s)
+                seen, self._failed = True, False
+                self.trouble = self._pace.update(Arrival(told["at"], told["seen"], told["damaged"], told["media_s"]))
+                image = np.frombuffer(pixels, np.uint8).reshape(told["height"], told["width"], 3)
+                yield Frame(self.name, told["at"], image)
+                timeout_s = max(self._settings.read_timeout_s, 1.5 / self._settings.fps)
+        except SourceError:
+            # A decoder that opens and then gives nothing is tried in turns with the processor's own.
+            self._hardware = self._settings.hardware and (seen or not self._hardware)
+            raise
+
+    def _told(self, problem: str) -> str:
+        self._failed = True
+        reason = explain(problem)
+        if reason.startswith(LOGIN_REFUSED) and problem is not self._refusal:
+            self._refusal = problem
+            self._refused_until = time.monotonic() + self._settings.login_retry_s
+        url = self._settings.url
+        said = mask_credentials(reason)
+        for secret in _secrets(url):
+            said = said.replace(secret, "***")
+        return f"camera {self.name} at {mask_credentials(url)} {said}"
 
 
-def _environment(url: str) -> dict[str, str]:
-    # Level 24 is warnings: the child keeps them to itself, and puts the last one in its answer.
-    environment = {"OPENCV_FFMPEG_LOGLEVEL": "24", "OPENCV_LOG_LEVEL": "SILENT", "OPENBLAS_NUM_THREADS": "1"}
-    if url.lower().startswith("rtsp"):
-        # Over UDP one lost packet smears the picture until the next key frame.
-        environment["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = os.environ.get(
-            "OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp"
-        )
-    return environment
+def _secrets(url: str) -> set[str]:
+    """Return the password of an address, as it is written and as it is meant."""
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return set()
+    return {password, unquote(password)} if password else set()

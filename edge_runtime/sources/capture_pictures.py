@@ -1,45 +1,121 @@
 """The child program that reads one camera.
 
-It sends a picture (RGB, uint8, height x width x 3) whenever the parent asks for one. Between requests it keeps reading
-and throwing away, so what it sends is always the newest picture.
+It sends a picture (RGB, uint8, height x width x 3) when the parent has asked for one, `fps` a second at most. Between
+them it keeps reading and throwing away, so what it sends is always the newest picture. A picture that arrived damaged
+is never sent, nor are those that build on it.
 """
 
 from __future__ import annotations
 
+import re
 import time
-
-import cv2
-import numpy as np
+from typing import TYPE_CHECKING
 
 from edge_runtime.sources.child import Parent
+from edge_runtime.sources.faults import host_of, knock
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edge_runtime.sources.grabbing import Grabber
+
+_DAMAGE = re.compile(
+    r"error while decoding|conceal|corrupt|missed \d+ packets|missing picture|could not find ref|decode_slice_header"
+    r"|max delay reached|no frame!|invalid nal|premature end|overread|header damaged|bad vlc|cabac",
+    re.IGNORECASE,
+)
+_HEALED_S = 3.0
+"""A stream without key frames mends itself; after so long without a new fault its pictures count as whole."""
+_SLACK = 0.3
+"""Of the time between two pictures: a network delivers some early and some late."""
+
+
+class Damage:
+    """Whether the pictures that arrive are whole."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._since: float | None = None
+        self._last_at = 0.0
+
+    def whole(self, said: str, *, key_frame: bool, at: float) -> bool:
+        """Tell whether the picture that came at `at` is, given what the decoder said about it."""
+        if _DAMAGE.search(said):
+            self.hit(at)
+            return False
+        if self._since is not None and (key_frame or at - self._last_at > _HEALED_S):
+            self._since = None
+        self.count += self._since is not None
+        return self._since is None
+
+    def hit(self, at: float) -> None:
+        """Count a picture that is not."""
+        self.count += 1
+        self._since = at if self._since is None else self._since
+        self._last_at = at
+
+    def lasted_s(self, at: float) -> float:
+        """Return for how long no whole picture came."""
+        return 0.0 if self._since is None else at - self._since
 
 
 def main() -> None:
     """Serve pictures until the camera or the parent is gone."""
     parent = Parent()
-    capture = _open(parent.request["url"])
-    problem = parent.last_words()
-    if not capture.isOpened():
-        parent.tell(error=f"cannot be opened{problem}")
+    url = parent.request["url"]
+    # For nothing else is the library loaded: a camera that is away for days is asked for every second.
+    host = host_of(url) if parent.request["knock"] else None
+    if host and (problem := knock(*host)):
+        parent.tell(error=problem)
         return
-    while capture.grab():
+    from edge_runtime.sources.grabbing import grabber  # noqa: PLC0415 - see above
+
+    source = grabber(parent.request, parent.last_words)
+    if not source.opened:
+        parent.tell(error=f"cannot be opened{parent.last_words()}")
+        return
+    parent.tell(error=_serve(parent, source))
+
+
+def _serve(parent: Parent, source: Grabber) -> str:
+    """Send pictures, and return why there are no more."""
+    period_s, patience_s = 1 / parent.request["fps"], parent.request["patience_s"]
+    damage = Damage()
+    seen, due = 0, 0.0
+    parent.forget()
+    while source.grab():
         at = time.monotonic()
-        if not parent.wanted.is_set():
+        seen += 1
+        if not damage.whole(parent.heard(), key_frame=source.key_frame, at=at):
+            if damage.lasted_s(at) > patience_s:
+                return f"sent damaged pictures alone for {patience_s:g} s{parent.last_words()}"
+            parent.forget()
             continue
-        usable, picture = capture.retrieve()
-        if usable:
-            parent.wanted.clear()
-            image = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
-            parent.tell(image.data.cast("B"), at=at, height=image.shape[0], width=image.shape[1], size=image.nbytes)
-    parent.tell(error="stopped sending pictures")
+        if not parent.wanted.is_set() or at + _SLACK * period_s < due:
+            continue
+        picture = source.retrieve()
+        if picture is None or not damage.whole(parent.heard(), key_frame=True, at=at):
+            damage.hit(at)
+            continue
+        parent.wanted.clear()
+        due = max(due, at - _SLACK * period_s) + period_s
+        _send(parent, source, picture, {"at": at, "seen": seen, "damaged": damage.count})
+    return f"stopped sending pictures{parent.last_words()}"
 
 
-def _open(url: str) -> cv2.VideoCapture:
-    if " ! " in url:
-        return cv2.VideoCapture(url, cv2.CAP_GSTREAMER)
-    if url.isdecimal():
-        return cv2.VideoCapture(int(url), cv2.CAP_V4L2)
-    return cv2.VideoCapture(url, cv2.CAP_V4L2 if url.startswith("/dev/") else cv2.CAP_FFMPEG)
+def _send(parent: Parent, source: Grabber, picture: NDArray[np.uint8], told: dict[str, object]) -> None:
+    # Both are loaded by now.
+    import cv2  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
+
+    planar = source.conversion == cv2.COLOR_YUV2RGB_I420
+    height, width = (picture.shape[0] * 2 // 3 if planar else picture.shape[0]), picture.shape[1]
+    size = height * width * 3
+    # Converted where the parent finds it: no copy is made for the way.
+    image = np.frombuffer(parent.share(size), np.uint8).reshape(height, width, 3)
+    cv2.cvtColor(picture, source.conversion, dst=image)
+    parent.tell(b"", **told, media_s=source.media_s, height=height, width=width, shared=size)
 
 
 if __name__ == "__main__":

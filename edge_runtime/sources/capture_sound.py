@@ -98,7 +98,7 @@ def main() -> None:
     except (RuntimeError, ValueError) as error:
         parent.tell(error=f"cannot be opened: {error}")
     else:
-        parent.last_words()
+        parent.forget()
         parent.tell(name=name, rate_hz=round(stream.samplerate), channels=stream.channels)
         while (heard := ear.next_block()) is not None:
             at, block = heard

@@ -1,15 +1,20 @@
 """The two ends of the pipe to a child program that serves one device, so that a call that never ends can be killed.
 
-Both directions carry JSON lines; a line with a `size` is followed by that many bytes.
+Both directions carry JSON lines; a line with a `size` is followed by that many bytes. What is too big for a pipe goes
+through memory that both ends hold: a line with `shared` says how many bytes of it count. What libraries write to
+standard output and error goes to a log of which either end can read the last words.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
+import mmap
 import os
 import queue
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _KILL_TIMEOUT_S = 1.0
+_LOG_BYTES = 65536
+_LINE_BYTES = 4096
 
 
 class ChildProgram:
@@ -35,11 +42,18 @@ class ChildProgram:
         environment: Mapping[str, str] | None = None,
         pipe_bytes: int = 2**18,
     ) -> None:
+        self._log = os.memfd_create("log")
+        # What the child's own children say is added, not written over.
+        fcntl.fcntl(self._log, fcntl.F_SETFL, os.O_APPEND)
+        self._shared_memory = os.memfd_create("shared")
+        self._shared: mmap.mmap | None = None
         self._process = subprocess.Popen(  # noqa: S603 - our own program
             # -P: a json.py in the current folder is not ours. -u: what FFmpeg says must not stay in C's buffer.
             [sys.executable, "-P", "-u", "-m", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._log,
+            pass_fds=(self._shared_memory,),
             bufsize=0,
             pipesize=pipe_bytes,
             env={**os.environ, **(environment or {})},
@@ -52,7 +66,7 @@ class ChildProgram:
         self._readable.register(self._answers, select.POLLIN)
         self._unread = bytearray()
         # Through the pipe, because anyone on the box can read a command line with the password in it.
-        self.ask(request)
+        self.ask({**request, "shared": self._shared_memory})
 
     def ask(self, request: Mapping[str, object] | None = None, payload: bytes = b"") -> None:
         """Send one line and the bytes that belong to it; that the program has ended shows where its answer is read."""
@@ -76,11 +90,14 @@ class ChildProgram:
         try:
             return self._answer(time.monotonic() + timeout_s)
         except TimeoutError:
-            raise SourceError(f"gave nothing for {timeout_s:g} s") from None
+            raise SourceError(f"gave nothing for {timeout_s:g} s{last_words(self._log)}") from None
 
     def kill(self) -> None:
-        """End the program at once; whoever waits for its answer gets a SourceError."""
-        self._process.kill()
+        """End the program and its own children at once; whoever waits for its answer gets a SourceError."""
+        # As long as it is not reaped, nobody else can have its number.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         # A driver can hold a killed process for longer; Popen then reaps it when the next one is started.
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_KILL_TIMEOUT_S)
@@ -90,6 +107,10 @@ class ChildProgram:
         self.kill()
         self._requests.close()
         self._answers.close()
+        os.close(self._log)
+        os.close(self._shared_memory)
+        if self._shared is not None:
+            self._shared.close()
 
     def _answer(self, give_up_at: float) -> tuple[dict[str, Any], bytearray]:
         while b"\n" not in self._unread:
@@ -102,7 +123,17 @@ class ChildProgram:
         self._unread, payload = payload[size:], payload[:size]
         while len(payload) < size:
             self._receive(payload, size - len(payload), give_up_at)
+        if shared := answer.get("shared", 0):
+            payload = self._copy(shared)
         return answer, payload
+
+    def _copy(self, size: int) -> bytearray:
+        if self._shared is None or len(self._shared) < size:
+            if self._shared is not None:
+                self._shared.close()
+            self._shared = mmap.mmap(self._shared_memory, size, prot=mmap.PROT_READ)
+        with memoryview(self._shared) as whole, whole[:size] as part:
+            return bytearray(part)
 
     def _receive(self, buffer: bytearray, most: int, give_up_at: float) -> None:
         if not self._readable.poll(max(0.0, (give_up_at - time.monotonic()) * 1000)):
@@ -110,7 +141,7 @@ class ChildProgram:
         received = os.read(self._answers.fileno(), most)
         if not received:
             self.kill()
-            raise SourceError(f"lost its child process (status {self._process.returncode})")
+            raise SourceError(f"lost its child process (status {self._process.returncode}){last_words(self._log)}")
         buffer += received
 
 
@@ -126,9 +157,9 @@ class Parent:
     def __init__(self) -> None:
         self._answers = os.fdopen(os.dup(1), "wb")
         # OpenCV writes FFmpeg's messages to standard output, where the answers go.
-        self._log = os.memfd_create("log")
-        _redirect_output(self._log)
+        os.dup2(2, 1)
         self.request: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
+        self._shared: mmap.mmap | None = None
         self.wanted = threading.Event()
         self.given: queue.SimpleQueue[tuple[dict[str, Any], bytes]] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
@@ -138,17 +169,30 @@ class Parent:
         self._answers.write(json.dumps(answer).encode() + b"\n")
         self._answers.write(payload)
         self._answers.flush()
+        if os.fstat(2).st_size > _LOG_BYTES:
+            self.forget()
+
+    def share(self, size: int) -> memoryview:
+        """Return `size` bytes that the parent sees too; it takes its copy before it asks for more."""
+        if self._shared is None or len(self._shared) < size:
+            os.ftruncate(self.request["shared"], size)
+            # The older one lives on as long as something points into it.
+            self._shared = mmap.mmap(self.request["shared"], size)
+        return memoryview(self._shared)[:size]
+
+    def heard(self) -> str:
+        """Return the newest of what libraries wrote since the last `forget`."""
+        size = os.fstat(2).st_size
+        return os.pread(2, _LOG_BYTES, max(0, size - _LOG_BYTES)).decode(errors="replace") if size else ""
 
     def last_words(self) -> str:
-        """Return the last message a library wrote, ready to end an error line; later ones are thrown away."""
-        lines = os.pread(self._log, 4096, 0).decode(errors="replace").splitlines()
-        os.close(self._log)
-        # A weak radio link gives one line for every damaged picture.
-        silence = os.open(os.devnull, os.O_WRONLY)
-        _redirect_output(silence)
-        os.close(silence)
-        said = [line.partition("] ")[2] or line for line in lines if line.strip()]
-        return f": {said[-1].strip()}" if said else ""
+        """Return the last message a library wrote, ready to end an error line."""
+        return last_words(2)
+
+    def forget(self) -> None:
+        """Throw away what libraries wrote; a weak radio link gives a line for every damaged picture."""
+        if os.fstat(2).st_size:
+            os.ftruncate(2, 0)
 
     def _listen(self) -> None:
         while line := sys.stdin.buffer.readline():
@@ -156,10 +200,13 @@ class Parent:
             if request:
                 self.given.put((request, sys.stdin.buffer.read(request.get("size", 0))))
             self.wanted.set()
-        # A normal exit would wait for a device that may never answer.
-        os._exit(0)
+        # A normal exit would wait for a device that may never answer, and children of this one would live on.
+        os.killpg(0, signal.SIGKILL)
 
 
-def _redirect_output(target: int) -> None:
-    os.dup2(target, 1)
-    os.dup2(target, 2)
+def last_words(log: int) -> str:
+    """Return the last message in a log, ready to end an error line; nothing where it is empty."""
+    size = os.fstat(log).st_size
+    lines = os.pread(log, _LINE_BYTES, max(0, size - _LINE_BYTES)).decode(errors="replace").splitlines()
+    said = [line.partition("] ")[2] or line for line in lines if line.strip()]
+    return f": {said[-1].strip()}" if said else ""

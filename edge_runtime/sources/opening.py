@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edge_runtime.config import MicrophoneSettings
+    from edge_runtime.sources.pace import Trouble
     from edge_runtime.types import AudioChunk, Frame
     from edge_runtime.watch_sections import CameraSettings
 
@@ -27,10 +29,15 @@ _DEVICE = re.compile(r"\d+|/dev/.+")
 
 
 class FrameSource(Protocol):
-    """Where pictures come from; one that is not `live` ends by itself."""
+    """Where pictures come from; one that is not `live` ends by itself.
+
+    Attributes:
+        trouble: what is wrong with pictures that come nevertheless: slow or damaged.
+    """
 
     name: str
     live: bool
+    trouble: Trouble | None
 
     def frames(self) -> Iterator[Frame]:
         """Yield pictures; raises SourceError when a live source fails, and may then be called again."""
@@ -68,8 +75,12 @@ def open_camera(settings: CameraSettings) -> FrameSource:
         InputError: the address is of no known kind, or the file cannot be read.
     """
     url = settings.url
-    if " ! " in url and not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
-        raise InputError(f"camera {settings.name}: this OpenCV has no GStreamer; use an rtsp:// address or /dev/video0")
+    launchable = cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER) or shutil.which("gst-launch-1.0")
+    if " ! " in url and not launchable:
+        raise InputError(
+            f"camera {settings.name}: there is no GStreamer here; install gstreamer1.0-tools and "
+            "gstreamer1.0-plugins-good, or use an rtsp:// address or /dev/video0"
+        )
     if " ! " in url or _STREAM.match(url) or _DEVICE.fullmatch(url):
         return Camera(settings)
     path = Path(url).expanduser()

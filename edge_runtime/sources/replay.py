@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edge_runtime.config import MicrophoneSettings
+    from edge_runtime.sources.pace import Trouble
     from edge_runtime.types import AudioChunk
     from edge_runtime.watch_sections import CameraSettings
 
@@ -31,6 +32,7 @@ class _Replay:
 
     live = False
     lost = 0
+    trouble: Trouble | None = None
 
     def __init__(self, name: str, *, realtime: bool) -> None:
         self.name = name

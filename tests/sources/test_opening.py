@@ -64,12 +64,20 @@ def test_the_address_says_what_a_camera_is(folder: Path, monkeypatch: pytest.Mon
         pytest.param("", "neither a file that exists", id="nothing"),
         pytest.param("rtsp:", "use rtsp://", id="half an address"),
         pytest.param("ftp://u:secret@host/x", r"ftp://u:\*\*\*@host/x", id="unknown scheme, password masked"),
-        pytest.param("libcamerasrc ! appsink", "has no GStreamer", id="a pipeline that this OpenCV cannot run"),
     ],
 )
 def test_a_bad_address_says_what_is_accepted(url: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         open_camera(CameraSettings(name="door", url=url))
+
+
+def test_a_pipeline_needs_gstreamer(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = CameraSettings(name="door", url="libcamerasrc ! appsink")
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(InputError, match="install gstreamer1.0-tools"):
+        open_camera(settings)
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/gst-launch-1.0")
+    assert isinstance(open_camera(settings), Camera)
 
 
 def test_a_microphone_is_a_device_or_a_file(folder: Path) -> None:

@@ -1,0 +1,116 @@
+"""Whether a camera that delivers does so as it should: often enough, in time, and whole pictures."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+SLOW, DAMAGED = "slow", "damaged"
+
+_SETTLE_S = 2.0
+_WINDOW_S = 5.0
+_RECOVERY_S = 2.0
+_LEAST_FPS = 1.0
+_LATE_S = 3.0
+_GAP_S = 1.0
+_DRIFT = 0.01
+"""A camera's clock that goes wrong by so much is no delay."""
+
+
+class Trouble(NamedTuple):
+    """What is wrong with a source that still delivers, and why, in words for people."""
+
+    state: str
+    reason: str
+
+
+class Arrival(NamedTuple):
+    """The pictures of one camera up to one moment.
+
+    Attributes:
+        at: monotonic seconds.
+        seen: pictures that have arrived since the camera was opened.
+        damaged: how many of them were not whole.
+        media_s: the camera's own time, None where it tells none.
+    """
+
+    at: float
+    seen: int
+    damaged: int
+    media_s: float | None = None
+
+
+class Pace:
+    """What one camera usually delivers, and whether it does now.
+
+    Slow is a third of what is usual. As long as nobody knows what is usual, it is a third of a picture a second, or
+    of what is asked of the camera if that is less.
+    """
+
+    def __init__(self, fps: float, *, least_fps: float = _LEAST_FPS) -> None:
+        """`fps` pictures a second are asked for."""
+        self._wanted = fps
+        self._least = least_fps
+        self._usual = 0.0
+        self._trouble: Trouble | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Start anew with a camera that was opened just now; what is usual is remembered."""
+        self._arrivals: deque[Arrival] = deque()
+        self._settled_at: float | None = None
+        self._lag: float | None = None
+        self._least_lag = 0.0
+        self._trouble = None
+
+    def update(self, now: Arrival) -> Trouble | None:
+        """Return what is wrong as of this picture."""
+        if self._settled_at is None:
+            # What a camera kept for its next viewer comes in one burst.
+            self._settled_at = now.at + _SETTLE_S
+        if now.at < self._settled_at:
+            return None
+        late_s = self._late(now)
+        self._arrivals.append(now)
+        while len(self._arrivals) > 1 and now.at - self._arrivals[1].at >= _WINDOW_S:
+            self._arrivals.popleft()
+        if now.at - self._arrivals[0].at >= _WINDOW_S:
+            self._trouble = self._judge(now, late_s)
+        return self._trouble
+
+    def _judge(self, now: Arrival, late_s: float) -> Trouble | None:
+        span_s = _WINDOW_S
+        if self._trouble is not None:
+            span_s = _RECOVERY_S
+        before = next(each for each in reversed(self._arrivals) if now.at - each.at >= span_s)
+        rate = (now.seen - before.seen) / (now.at - before.at)
+        damaged = (now.damaged - before.damaged) / max(1, now.seen - before.seen)
+        expected = min(self._wanted, max(self._usual, self._least))
+        # Half of it ends what a third began.
+        if damaged >= (1 / 3 if self._trouble is None else 1 / 6):
+            return Trouble(
+                DAMAGED, f"{damaged:.0%} of its pictures arrive damaged: a weak network link, or a fault of the camera"
+            )
+        if rate < expected * (1 / 3 if self._trouble is None else 1 / 2):
+            return Trouble(SLOW, f"sends {rate:.2g} pictures a second, where {expected:.2g} are usual")
+        if late_s > (_LATE_S if self._trouble is None else _LATE_S / 2):
+            return Trouble(SLOW, f"its pictures arrive {late_s:.0f} s late: the network is too slow for them")
+        if self._trouble is None:
+            self._usual = max(self._usual, min(rate, self._wanted))
+        return None
+
+    def _late(self, now: Arrival) -> float:
+        """Return how much later than at its best this picture arrives, seconds."""
+        if now.media_s is None:
+            return 0.0
+        lag = now.at - now.media_s
+        if self._lag is None:
+            self._lag = self._least_lag = lag
+            return 0.0
+        passed = now.at - self._arrivals[-1].at
+        if passed > _GAP_S or abs(lag - self._lag) > _LATE_S:
+            # A camera that paused, or set its clock, is not late.
+            self._least_lag += lag - self._lag
+        self._lag = lag
+        self._least_lag = min(self._least_lag + passed * _DRIFT, lag)
+        return lag - self._least_lag
