@@ -45,9 +45,9 @@ def replay(
             output.emit(_listed(record), as_json=as_json, words=replay_words.listed_words)
         return
     ids = [event_id] if event_id is not None else [record["event"]["id"] for record in records.all()]
-    replayer, reproduced = Replayer(records, bundle), 0
+    replayer, reproduced = Replayer(bundle), 0
     for one in ids:
-        done = _replayed(replayer.replay(one))
+        done = _replayed(replayer.replay(records, one))
         reproduced += done["reproduced"]
         output.emit(done, as_json=as_json, words=replay_words.replayed_words)
     if every:

@@ -15,8 +15,6 @@ from edge_runtime.sinks.record_file import Origin, canonical
 from edge_runtime.sinks.recorder import Extent, Recorder
 from edge_runtime.sinks.records import Records
 from edge_runtime.sources.camera import mask_credentials
-from edge_runtime.wiring.drawn_zones import DrawnZones
-from edge_runtime.wiring.watching import with_drawn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,11 +67,9 @@ class _Origins:
     """What every alert of this run came from."""
 
     def __init__(self, settings: Settings, manifest: Manifest) -> None:
-        self._all = _masked(settings.model_dump(mode="json", exclude={"secrets"}))
+        self._all = masked(settings.model_dump(mode="json", exclude={"secrets"}))
         self._sha256 = hashlib.sha256(canonical(self._all)).hexdigest()
         self._bundle = bundle_facts(manifest)
-        self._cameras = {camera.name: camera for camera in settings.cameras}
-        self._drawn = DrawnZones(settings.device.data_dir.expanduser())
         self._program = {
             "edge_runtime": __version__,
             "numpy": np.__version__,
@@ -83,21 +79,18 @@ class _Origins:
         }
 
     def of(self, event: Event) -> Origin:
-        """Return what one alert came from: of cameras and microphones its own alone, with the zones drawn by now."""
+        """Return what one alert came from: of cameras and microphones its own alone."""
         kept: dict[str, Any] = {name: self._all[name] for name in sorted(SECTIONS)}
         kept["device"] = {"threads": self._all["device"]["threads"]}
         for kind in ("cameras", "microphones"):
-            kept[kind] = [dict(source) for source in self._all[kind] if source["name"] == event.source]
-        for camera in kept["cameras"]:
-            drawn = self._drawn.of(event.source)
-            camera["zones"] = [zone.model_dump(mode="json") for zone in with_drawn(self._cameras[event.source], drawn)]
+            kept[kind] = [source for source in self._all[kind] if source["name"] == event.source]
         return Origin(kept, self._sha256, self._bundle, self._program)
 
 
-def _masked(value: Any) -> Any:
+def masked(value: Any) -> Any:
     """Return settings with the passwords in addresses replaced by stars."""
     if isinstance(value, dict):
-        return {key: _masked(inner) for key, inner in value.items()}
+        return {key: masked(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_masked(inner) for inner in value]
+        return [masked(inner) for inner in value]
     return mask_credentials(value) if isinstance(value, str) else value

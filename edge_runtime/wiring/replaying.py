@@ -9,9 +9,11 @@ from pydantic import ValidationError
 
 from edge_runtime.bundles.manifest import default_bundle
 from edge_runtime.config import Settings
+from edge_runtime.decision.second_look import settled_again
 from edge_runtime.errors import EdgeError, InputError
 from edge_runtime.sinks import record_file
 from edge_runtime.sources.files import read_picture
+from edge_runtime.wiring.alerts import make_words
 from edge_runtime.wiring.assembly import Models
 from edge_runtime.wiring.evidence import bundle_facts
 from edge_runtime.wiring.watching import make_rules
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     Record = Mapping[str, Any]
     MakeDecider = Callable[[CameraSettings, Settings, Models], Decider | None]
 
-DECIDERS: dict[str, MakeDecider] = {"rules": make_rules}
+DECIDERS: dict[str, MakeDecider] = {"rules": make_rules, "words": make_words}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +60,25 @@ class Replayer:
     """Decides alerts once more; keeps the models loaded between them.
 
     Args:
-        records: where the records are.
         bundle: the model that looks again; the one that the record's settings name where not given.
     """
 
-    def __init__(self, records: Records, bundle: Path | None = None) -> None:
-        self._records = records
+    def __init__(self, bundle: Path | None = None) -> None:
         self._bundle = bundle
         self._models: dict[tuple[object, ...], Models] = {}
 
-    def replay(self, event_id: str) -> Replayed:
-        """Decide an alert once more and compare.
+    def replay(self, records: Records, event_id: str) -> Replayed:
+        """Decide one of the recorded alerts once more and compare.
 
         Raises:
             InputError: there is no such record.
         """
-        record, place = self._records.read(event_id), self._records.place(event_id)
+        record, place = records.read(event_id), records.place(event_id)
         if record is None or place is None:
-            raise InputError(f"there is no record of event {event_id!r} in {self._records.folder}")
+            raise InputError(f"there is no record of event {event_id!r} in {records.folder}")
         if missing := _NEEDED - record.keys():
             raise InputError(f"the record in {place} is damaged: it lacks {', '.join(sorted(missing))}")
-        changed = self._records.changed(event_id)
+        changed = records.changed(event_id)
         if not record.get("whole"):
             return Replayed(record, reproduced=False, look="not kept", changed=changed, problem=_TOO_MUCH)
         try:
@@ -93,7 +93,7 @@ class Replayer:
         decider = _decider(record, settings, models)
         arrays = {name: record_file.read_array(place / file) for name, file in record["arrays"].items()}
         decider.restore(record["before"], arrays)
-        events = [event for event in decider.decide(sight) if event.steps]
+        events = [settled_again(event, record["steps"]) for event in decider.decide(sight) if event.steps]
         expected = {**_without_name(record["event"]), "steps": record["steps"]}
         wanted = record_file.canonical(expected)
         if any(record_file.decision(event) == wanted for event in events):
