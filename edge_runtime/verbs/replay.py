@@ -13,7 +13,6 @@ from edge_runtime.runtime import ExitStatus
 from edge_runtime.sinks.records import Records
 from edge_runtime.verbs import output, replay_words
 from edge_runtime.wiring.evidence import evidence_folder
-from edge_runtime.wiring.replaying import Replayer
 
 if TYPE_CHECKING:
     from edge_runtime.wiring.replaying import Replayed
@@ -44,6 +43,8 @@ def replay(
         for record in records.all():
             output.emit(_listed(record), as_json=as_json, words=replay_words.listed_words)
         return
+    from edge_runtime.wiring.replaying import Replayer  # noqa: PLC0415 - help and lists come faster without the models
+
     ids = [event_id] if event_id is not None else [record["event"]["id"] for record in records.all()]
     replayer, reproduced = Replayer(bundle), 0
     for one in ids:
