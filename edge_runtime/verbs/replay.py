@@ -12,7 +12,6 @@ from edge_runtime.errors import InputError
 from edge_runtime.runtime import ExitStatus
 from edge_runtime.sinks.records import Records
 from edge_runtime.verbs import output, replay_words
-from edge_runtime.wiring.evidence import evidence_folder
 
 if TYPE_CHECKING:
     from edge_runtime.wiring.replaying import Replayed
@@ -38,6 +37,8 @@ def replay(
     """Decide an alert once more from its record, say why it was raised, and whether the same comes out."""
     if (event_id is not None) + every + list_only != 1:
         raise InputError("say which: an EVENT_ID, --all or --list")
+    from edge_runtime.wiring.evidence import evidence_folder  # noqa: PLC0415 - help comes faster without it
+
     records = Records(folder or evidence_folder(Settings.load(config)))
     if list_only:
         for record in records.all():
