@@ -16,6 +16,8 @@ export function pictures(buffer) {
       if (name === "LIST") walk(place + 12, place + 8 + length);
       else if (name === "avih") each = view.getUint32(place + 8, true) / 1000 || each;
       else if (name.endsWith("dc") && length) found.push(new Blob([new Uint8Array(buffer, place + 8, length)], { type: "image/jpeg" }));
+      // An empty chunk leaves the last picture where it is.
+      else if (name.endsWith("dc") && found.length) found.push(found.at(-1));
       place += 8 + length + (length % 2);
     }
   };
