@@ -34,7 +34,7 @@ class Records:
     def all(self, *, limit: int | None = None, camera: str | None = None, kind: str | None = None) -> Iterator[Record]:
         """Yield the records, newest first, `limit` at most, of one camera or one kind of event where given."""
         found = 0
-        for place in reversed(record_folders(self.folder)):
+        for place in self._newest_first():
             if limit is not None and found >= limit:
                 return
             record = _read(place)
@@ -75,6 +75,10 @@ class Records:
             for place in day.glob(f"*-{event_id}"):
                 return place
         return None
+
+    def _newest_first(self) -> Iterator[Path]:
+        for day in reversed(_days(self.folder)):
+            yield from reversed(_sorted(day, _NAME))
 
     def changed(self, event_id: str) -> tuple[str, ...]:
         """Return the files of a record that are missing or not as they were written.
