@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 FLOOR = 0.0
 """The least score of an alert, whatever the site's history: of parts of ordinary photographs one in 20 scores more."""
 SURE = 2.0
-"""A score that is believed before there is a history."""
+"""A score that is believed before there is a history, where the detector knows the thing or pictures taught it."""
+SURER = 0.995
+LEAST_SURE = 0.75
+"""Where words alone count, a likeness that one in 200 ordinary pictures has is believed, within these bounds."""
 USUAL = 0.95
 QUIET = -20.0
 """The score of a look in which nothing has changed."""
@@ -79,7 +82,8 @@ class Sought:
         subject: unit vector of what is looked for.
         contrast: unit vectors of other things, (n, embedding size), under their `names`.
         temperature: of the bundle's embedding: similarities by it are logits.
-        usual: the likeness that ordinary pictures have at most, of which one in 20 has more.
+        usual: the likeness that one in 20 ordinary pictures exceeds.
+        sure: the score that is believed before there is a history.
         labels: of the detector that stand for the subject; none where it knows nothing of the kind.
         exact: whether those labels are all that the subject says: a dog, not "a dog with a ball".
         place: unit vector of the place, if the prompt names one; `place_labels` of the detector stand for it.
@@ -92,6 +96,7 @@ class Sought:
     names: Sequence[str]
     temperature: float
     usual: float
+    sure: float = SURE
     labels: tuple[str, ...] = ()
     exact: bool = False
     place: Vector | None = None
@@ -166,10 +171,18 @@ def weigh(sought: Sought, glimpse: Glimpse, seen: Sequence[Detection]) -> Eviden
     )
 
 
-def usual_likeness(subject: Vector, contrast: Floats, temperature: float, ordinary: Floats) -> float:
-    """Return the likeness that one in 20 ordinary pictures exceeds, given their unit vectors, (n, embedding size)."""
+def usual_likeness(subject: Vector, contrast: Floats, temperature: float, ordinary: Floats) -> tuple[float, float]:
+    """Return the likeness that one in 20 ordinary pictures exceeds, and by how much one in 200 does.
+
+    Args:
+        subject: unit vector of the words.
+        contrast: unit vectors of other things.
+        temperature: of the bundle's embedding.
+        ordinary: unit vectors of the pictures, (n, embedding size).
+    """
     found = [_against(float(vector @ subject) / temperature, contrast @ vector / temperature) for vector in ordinary]
-    return float(np.quantile(found, USUAL))
+    usual, high = (float(level) for level in np.quantile(found, (USUAL, SURER)))
+    return usual, high - usual
 
 
 def _against(logit: float, others: Floats) -> float:

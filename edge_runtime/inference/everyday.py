@@ -46,10 +46,10 @@ class EverydayNames:
     Args:
         manifest: of the bundle.
         embedder: its towers.
-        folder: where the names' vectors are kept, under a name that holds the bundle's hash.
+        folder: where the names' vectors are kept, under a name that holds the bundle's hash; None keeps them nowhere.
     """
 
-    def __init__(self, manifest: Manifest, embedder: Embedder, folder: Path) -> None:
+    def __init__(self, manifest: Manifest, embedder: Embedder, folder: Path | None) -> None:
         self.kinds = everyday_names()
         self._manifest = manifest
         self._embedder = embedder
@@ -72,6 +72,8 @@ class EverydayNames:
             return self._vectors
 
     def _kept_vectors(self) -> NDArray[np.float32]:
+        if self._folder is None:
+            return self._embedder.label_vectors(tuple(self.kinds))
         path = self._folder / f"names-{self._mark()}.npy"
         shape = (len(self.kinds), self._manifest.embedding_size)
         try:

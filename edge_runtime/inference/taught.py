@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Kind: TypeAlias = Literal["wake", "sound", "command"]
+Kind: TypeAlias = Literal["wake", "sound", "command", "picture"]
 
 MOST = 64
 MOST_BYTES = 262_144
@@ -36,8 +36,8 @@ class TaughtThing:
 
     Attributes:
         name: as the owner calls it; one name is one thing.
-        kind: a wake word, a sound or a command.
-        model: sha256 of the model that heard its recordings; no other model can use what it heard.
+        kind: a wake word, a sound, a command, or what pictures show.
+        model: sha256 of the model that heard its recordings; no other model can use what it heard or saw.
         facts: JSON values, such as a command's intent and how well it did.
         arrays: numbers, such as the phones of a phrase or the weights of a sound.
     """

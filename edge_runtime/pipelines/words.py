@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.decision.changes import Changes
-from edge_runtime.decision.prompted import FLOOR, QUIET, SURE, Glimpse, weigh
+from edge_runtime.decision.prompted import FLOOR, QUIET, Glimpse, Lesson, weigh
 from edge_runtime.decision.site_threshold import Judged, SiteThreshold
 from edge_runtime.types import Event, Step
 
@@ -31,7 +31,6 @@ NOVEL = 0.3
 _NEAR, _WIDE = 1.25, 2.2
 _LEAST_SIDE = 24
 _SAME = 0.5
-_TOLD = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,6 @@ class Words:
         self._looked_at = float("-inf")
         self._seen: dict[str, tuple[float, float, int]] = {}
         self._told_at: dict[str, float] = {}
-        self._told: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._fines: deque[tuple[str, float]] = deque()
 
     @property
@@ -94,10 +92,6 @@ class Words:
             evidence = [weigh(sought, glimpse, seen) for glimpse in glimpses]
             best = max(evidence, key=lambda one: one.score, default=None)
             events += self._judge(sight, prompt, best, len(boxes))
-        for event in events:
-            self._told[event.id] = (str(event.data["prompt"]), float(str(event.data["score"])))
-        while len(self._told) > _TOLD:
-            self._told.popitem(last=False)
         return events
 
     def finish(self, source: str, at: float) -> list[Event]:  # noqa: ARG002 - as every decider is told
@@ -105,12 +99,10 @@ class Words:
         self._seen = {}
         return []
 
-    def fine(self, event_id: str) -> bool:
-        """Take note that an alert was none, from any thread; return whether it was one of this camera's."""
-        told = self._told.get(event_id)
-        if told is not None:
-            self._fines.append(told)
-        return told is not None
+    def fine(self, prompt: str, score: float) -> None:
+        """Take note that an alert with this score was none, from any thread; it counts from the next look on."""
+        if prompt in self._sought:
+            self._fines.append((prompt, score))
 
     def thresholds(self) -> Mapping[str, Mapping[str, object]]:
         """Return what the site has taught, by prompt: what is worth keeping on disk."""
@@ -137,8 +129,10 @@ class Words:
             "seen": dict(self._seen),
             "told_at": dict(self._told_at),
             "thresholds": self.thresholds(),
+            "lessons": {prompt: (lesson.bias, lesson.scale) for prompt, lesson in self._lessons().items()},
         }
-        return state, arrays
+        weights = {f"lesson {prompt}": lesson.weights for prompt, lesson in self._lessons().items()}
+        return state, {**arrays, **weights}
 
     def restore(self, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take on a state that `state` returned."""
@@ -147,6 +141,13 @@ class Words:
         self._seen = {prompt: (float(a), float(b), int(n)) for prompt, (a, b, n) in state["seen"].items()}
         self._told_at = {prompt: float(at) for prompt, at in state["told_at"].items()}
         self.learned(state["thresholds"])
+        for prompt, sought in self._sought.items():
+            taught = state["lessons"].get(prompt)
+            lesson = Lesson(arrays[f"lesson {prompt}"], float(taught[0]), float(taught[1])) if taught else None
+            self._sought[prompt] = replace(sought, lesson=lesson)
+
+    def _lessons(self) -> dict[str, Lesson]:
+        return {prompt: sought.lesson for prompt, sought in self._sought.items() if sought.lesson is not None}
 
     def _fresh(self) -> SiteThreshold:
         # What goes on being there was told and is part of the view soon; it must not become what is usual.
@@ -177,8 +178,9 @@ class Words:
         at, threshold = sight.frame.at, self._thresholds[prompt]
         score = QUIET if best is None else best.score
         judged = threshold.judge(score)
-        above = judged.alarm if judged.threshold is not None else score >= SURE
-        if not (above and score >= SURE):
+        sure = self._sought[prompt].sure
+        above = judged.alarm if judged.threshold is not None else score >= sure
+        if not (above and score >= sure):
             # What is surely the thing itself is nothing to learn from: it would make its like usual.
             threshold.update(at, score)
         if best is None or not above:
@@ -199,14 +201,14 @@ class Words:
         steps = (
             Step("change", {"parts": parts, "where": _rounded(best.box), "moving": sight.moving}),
             _likeness(self._sought[prompt], best),
-            _threshold(judged, best.score, threshold.minutes),
+            _threshold(judged, best.score, threshold.minutes, sure),
             Step("persistence", lasted),
             Step("cooldown", rest),
         )
         data = {
             "prompt": prompt,
             "score": best.score,
-            "threshold": SURE if judged.threshold is None else round(judged.threshold, 4),
+            "threshold": round(sure if judged.threshold is None else judged.threshold, 4),
             "where": _rounded(best.box),
             "confirmed": None,
         }
@@ -251,13 +253,13 @@ def _likeness(sought: Sought, best: Evidence) -> Step:
     return Step("likeness", facts)
 
 
-def _threshold(judged: Judged, score: float, minutes: int) -> Step:
+def _threshold(judged: Judged, score: float, minutes: int, sure: float) -> Step:
     facts = {
         "score": score,
         "threshold": None if judged.threshold is None else round(judged.threshold, 4),
         "p_value": round(judged.p_value, 8),
         "minutes": minutes,
         "floor": FLOOR,
-        "sure": SURE,
+        "sure": round(sure, 4),
     }
     return Step("threshold", facts)

@@ -144,7 +144,8 @@ def taught_words(record: Record) -> str:
     """Say what was taught, how well it will do, and what is wrong with it."""
     meaning = f" -> {record['intent']}" if "intent" in record else ""
     own = f"{record['found']} of {record['clips']} would be found by the others"
-    false = f"{record['false']} of {record['background']} other sounds taken for it"
+    others = "pictures" if record["kind"] == "picture" else "sounds"
+    false = f"{record['false']} of {record['background']} other {others} taken for it"
     line = f"{record['kind']} {record['name']!r}{meaning}: {own}, {false}"
     if record.get("shortage"):
         line += f"\n  not enough data: {record['shortage']}"

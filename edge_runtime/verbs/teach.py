@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from edge_runtime.wiring.listening import Listening
     from edge_runtime.wiring.teaching import School
 
-teach = typer.Typer(help="Teach wake words, sounds and commands by recordings.", no_args_is_help=True)
+teach = typer.Typer(
+    help="Teach wake words, sounds and commands by recordings, and things by pictures.", no_args_is_help=True
+)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What you call it; taught again, it is replaced.")]
 Clips = Annotated[list[str], typer.Argument(metavar="CLIP", help="3 to 20 sound files of it and little else.")]
@@ -73,6 +75,27 @@ def teach_command(
 ) -> None:
     """Teach a command in your own words."""
     _told(_school(config, force=force).command(name, clips, intent, slot or []), as_json=as_json)
+
+
+@teach.command("picture")
+def teach_picture(
+    name: Name,
+    pictures: Annotated[list[str], typer.Argument(metavar="PICTURE", help="3 to 20 pictures of it and little else.")],
+    others: Annotated[
+        list[str] | None,
+        typer.Option("--not", metavar="PICTURE", help="A picture of what is not it; may be repeated."),
+    ] = None,
+    force: Force = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Teach what something looks like, such as your own cat; alerts can then name it."""
+    from edge_runtime.wiring.assembly import Models  # noqa: PLC0415 - help comes faster without the models
+    from edge_runtime.wiring.teaching_pictures import teach_picture as learn  # noqa: PLC0415
+
+    settings = Settings.load(config)
+    folder = settings.device.data_dir.expanduser()
+    _told(learn(folder, Models.of(settings), name, pictures, others or [], force=force), as_json=as_json)
 
 
 @teach.command("list")

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import os
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edge_runtime.bundles.parts import ClassifyPart, ImagePart
-from edge_runtime.decision.prompted import Sought, bare, parts_of, usual_likeness
+from edge_runtime.decision.prompted import LEAST_SURE, SURE, Sought, bare, parts_of, usual_likeness
+from edge_runtime.decision.second_look import ALERT, DENIED
 from edge_runtime.errors import ConfigError
 from edge_runtime.inference.everyday import EverydayNames
 from edge_runtime.inference.ordinary_pictures import read_pictures, shown
 from edge_runtime.pipelines.words import AlertRules, Words
 from edge_runtime.skills.nouns import Claim, Nouns
+from edge_runtime.wiring.teaching_pictures import taught_pictures
 
 if TYPE_CHECKING:
     import threading
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from edge_runtime.types import Vector
     from edge_runtime.watch_sections import CameraSettings
     from edge_runtime.wiring.assembly import Models
+    from edge_runtime.wiring.feedback import Alert, Feedback, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +57,31 @@ def prompts_of(camera: CameraSettings, settings: Settings) -> tuple[str, ...]:
 
 
 def make_alerts(camera: CameraSettings, settings: Settings, models: Models) -> Words | None:
-    """Return what tells a camera's alerts, with what the site has taught it so far; None where there are none.
+    """Return what tells a camera's alerts, with what the site and the owner have taught it; None where there are none.
 
     Raises:
         ConfigError: the bundle cannot compare pictures with words.
         InputError: what was taught is damaged.
+    """
+    folder = settings.device.data_dir.expanduser()
+    words = make_words(camera, settings, models, Seekers(models, folder, taught_pictures(folder, models)))
+    if words is None:
+        return None
+    kept = _kept(_file(settings, camera.name), _mark(models))
+    try:
+        words.learned(kept)
+    except (KeyError, TypeError, ValueError) as error:
+        log.warning("what camera %s has learned about alerts is damaged (%s); it begins anew", camera.name, error)
+    return words
+
+
+def make_words(
+    camera: CameraSettings, settings: Settings, models: Models, seekers: Seekers | None = None
+) -> Words | None:
+    """Return what tells a camera's alerts, without any history; without `seekers`, nothing of this box's disk is used.
+
+    Raises:
+        ConfigError: the bundle cannot compare pictures with words.
     """
     prompts = prompts_of(camera, settings)
     if not prompts:
@@ -70,28 +93,22 @@ def make_alerts(camera: CameraSettings, settings: Settings, models: Models) -> W
             "that embeds both, such as omni-nano"
         )
     rules = AlertRules(settings.alerting.alarms_per_day, settings.alerting.cooldown_s)
-    words = Words(Seekers(settings, models).all(prompts), models.detector, rules)
-    kept = _kept(_file(settings, camera.name), _mark(models))
-    try:
-        words.learned(kept)
-    except (KeyError, TypeError, ValueError) as error:
-        log.warning("what camera %s has learned about alerts is damaged (%s); it begins anew", camera.name, error)
-    return words
+    return Words((seekers or _seekers(models)).all(prompts), models.detector, rules)
 
 
 class Seekers:
     """Makes prompts ready to be compared with pictures.
 
     Args:
-        settings: of the box.
-        models: of its bundle.
+        models: of the bundle.
+        folder: where the vectors of everyday names are kept; None keeps them nowhere.
         lessons: things that were taught by pictures, by lower-case name.
     """
 
-    def __init__(self, settings: Settings, models: Models, lessons: Mapping[str, Lesson] | None = None) -> None:
+    def __init__(self, models: Models, folder: Path | None, lessons: Mapping[str, Lesson] | None = None) -> None:
         self._models = models
         self._lessons = lessons or {}
-        self._names = EverydayNames(models.manifest, models.embedder, settings.device.data_dir.expanduser())
+        self._names = EverydayNames(models.manifest, models.embedder, folder)
         self._nouns = Nouns(models.labels)
 
     def all(self, prompts: Sequence[str]) -> list[Sought]:
@@ -105,29 +122,32 @@ class Seekers:
         others = self._names.vectors()
         apart = others @ vectors[0] < ALIKE
         labels, exact = self._labels(what)
+        lesson = self._lessons.get(_quoted(prompt))
         contrast, temperature = (
             np.ascontiguousarray(others[apart]),
             self._models.manifest.part(ClassifyPart).temperature,
         )
+        usual, above = self._usual(vectors[0], contrast, labels)
         return Sought(
             prompt,
             vectors[0],
             contrast,
             [name for name, far in zip(names, apart, strict=True) if far],
             temperature,
-            self._usual(vectors[0], contrast, labels),
+            usual,
+            SURE if labels or lesson else min(max(above, LEAST_SURE), SURE),
             labels,
             exact,
             vectors[1] if where else None,
             self._labels(where)[0] if how in _STANDS_ON else (),
-            self._lessons.get(_quoted(prompt)),
+            lesson,
         )
 
-    def _usual(self, subject: Vector, contrast: NDArray[np.float32], labels: Sequence[str]) -> float:
-        """Return the likeness that ordinary pictures have at most, those left out that do show such a thing."""
+    def _usual(self, subject: Vector, contrast: NDArray[np.float32], labels: Sequence[str]) -> tuple[float, float]:
+        """Return the likeness that ordinary pictures hardly have, those left out that do show such a thing."""
         pictures = self._ordinary
         if pictures is None:
-            return USUAL_ELSEWHERE
+            return USUAL_ELSEWHERE, SURE
         others = pictures.vectors[shown(pictures, self._models.labels, labels) < SHOWN]
         return usual_likeness(subject, contrast, self._models.manifest.part(ClassifyPart).temperature, others)
 
@@ -146,6 +166,12 @@ class Seekers:
         return noun.labels, noun.claim is not Claim.PART and not bare(" ".join(rest))
 
 
+@lru_cache(maxsize=1)
+def _seekers(models: Models) -> Seekers:
+    """Return what a replay uses, which makes one decider after the other."""
+    return Seekers(models, None)
+
+
 def keep_alerts(house: House, settings: Settings, models: Models) -> Callable[[], None]:
     """Let the running box write down now and then what its site teaches about alerts; return what does so at once."""
 
@@ -154,12 +180,12 @@ def keep_alerts(house: House, settings: Settings, models: Models) -> Callable[[]
             _write(_file(settings, name), {"format": _FORMAT, "model": _mark(models), "prompts": words.thresholds()})
 
     def serve(stopping: threading.Event, alive: Callable[[], None]) -> None:
-        waited = 0.0
+        waited_s = 0.0
         while not stopping.wait(_TICK_S):
             alive()
-            waited += _TICK_S
-            if waited >= KEEP_EVERY_S:
-                waited = 0.0
+            waited_s += _TICK_S
+            if waited_s >= KEEP_EVERY_S:
+                waited_s = 0.0
                 save()
 
     if any(True for _ in _deciders(house)):
@@ -167,9 +193,16 @@ def keep_alerts(house: House, settings: Settings, models: Models) -> Callable[[]
     return save
 
 
-def fine(house: House, event_id: str) -> bool:
-    """Take note that an alert was none; return whether some camera told it since the start."""
-    return any(words.fine(event_id) for _, words in _deciders(house))
+def learn_of(house: House, feedback: Feedback) -> None:
+    """Let what the owner says of alerts reach those who told them."""
+
+    def take(alert: Alert, verdict: Verdict) -> None:
+        if alert.kind in {ALERT, DENIED} and verdict == "fine":
+            for name, words in _deciders(house):
+                if name == alert.source:
+                    words.fine(str(alert.data["prompt"]), float(alert.data["score"]))
+
+    feedback.register(take)
 
 
 def _deciders(house: House) -> Iterable[tuple[str, Words]]:

@@ -16,6 +16,7 @@ from edge_runtime.inference.taught_phrases import arrays_of, facts_of
 from edge_runtime.inference.taught_sounds import learn_sound, lesson_arrays, read_sounds, sound_vectors
 from edge_runtime.inference.teaching import MOST_CLIPS, PhraseTeacher
 from edge_runtime.sources.files import read_sound
+from edge_runtime.wiring.teaching_pictures import picture_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,11 +133,18 @@ def taught(listening: Listening) -> list[Record]:
     """Return everything that was taught, and whether the bundle's models can still use it."""
     records = []
     for thing in listening.things.all():
-        model = listening.sounds_model if thing.kind == "sound" else listening.phones_model
+        model = _model_of(thing.kind, listening)
         keys = ("intent", "slots", "clips", "found", "background", "false")
         facts = {key: thing.facts[key] for key in keys if key in thing.facts}
         records.append({"name": thing.name, "kind": thing.kind, **facts, "usable": thing.model == model})
     return records
+
+
+def _model_of(kind: Kind, listening: Listening) -> str:
+    """Return the sha256 of the model that a kind of thing is taught with."""
+    if kind == "picture":
+        return picture_model(listening.models)
+    return listening.sounds_model if kind == "sound" else listening.phones_model
 
 
 def _facts(estimate: Estimate) -> Record:
