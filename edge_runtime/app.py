@@ -33,6 +33,7 @@ from edge_runtime.sinks.spool import Spool
 from edge_runtime.sources.opening import open_camera, open_microphone
 from edge_runtime.types import Answer, Event, Question
 from edge_runtime.watch_sections import CameraSettings
+from edge_runtime.wiring.alerts import attend_alerts
 from edge_runtime.wiring.answers import make_answerer
 from edge_runtime.wiring.assembly import Models, make_sounds
 from edge_runtime.wiring.dictation import make_dictation
@@ -100,6 +101,7 @@ class App:
         for camera, eye in zip(settings.cameras, cameras, strict=True):
             view = make_view(camera, settings, models, self._scene)
             self.house.add_camera(eye, view, paced=eye.live or camera.realtime)
+        attend_alerts(self.house, settings, models, self._closing, once=self._once)
         for microphone, ear in zip(settings.microphones, microphones, strict=True):
             if voice:
                 listening = sounds[0]() if sounds else None

@@ -73,6 +73,7 @@ class House:
         self._ears: set[str] = set()
         self._taps: dict[str, list[Callable[[AudioChunk], None]]] = {}
         self._onlookers: list[Callable[[Frame], None]] = []
+        self._held_back: Callable[[Event], bool] = lambda _: False
         self.views: dict[str, VisionPipeline] = {}
 
     def add_camera(self, source: FrameSource, view: VisionPipeline, *, paced: bool) -> None:
@@ -185,8 +186,17 @@ class House:
         if self.mouth and question.source in self._ears:
             self.mouth.answer(answer.text)
 
+    def hold_back(self, take: Callable[[Event], bool]) -> None:
+        """Let `take` see each event first; what it returns True for, it hands to `tell` itself, soon."""
+        self._held_back = take
+
     def publish(self, event: Event) -> None:
-        """Hand an event to every sink and count it."""
+        """Tell an event, unless it is held back for a while."""
+        if not self._held_back(event):
+            self.tell(event)
+
+    def tell(self, event: Event) -> None:
+        """Hand an event to every sink and count it; from any thread."""
         self.fanout.publish(event)
         self.counts[f"{event.kind} events"] += 1
         self._metrics.events.labels(event.kind).inc()

@@ -163,6 +163,9 @@ class AlertingSettings(Section):
     second_look: bool = Field(
         default=False, description="Ask the cloud whether it is so, within its budget and what may leave the box."
     )
+    second_look_s: float = Field(
+        default=8.0, gt=0, le=60, description="Seconds that an alert waits for the cloud; then it is told unconfirmed."
+    )
     quiet_hours: Hours = Field(
         default=(),
         description="Hours, written as in zones, in which cameras tell what happens but nothing of it is an alert.",

@@ -27,8 +27,7 @@ class ImagePart(Part):
     """A picture model and how a picture becomes its input.
 
     Attributes:
-        file: the ONNX file.
-        input: name of the input, float32 (1, 3, rows, columns).
+        file: the ONNX file; input: name of its input, float32 (1, 3, rows, columns).
         fit: "area" keeps the aspect: about `area` pixels, sides multiples of `stride`; "stretch" gives exactly `size`;
             "letterbox" keeps the aspect inside `size`, top left or centred, the rest filled with `pad`; "crop" makes
             the shorter side `shorter` and cuts `size` out of the middle.
@@ -36,9 +35,8 @@ class ImagePart(Part):
         interpolation: "bilinear" and "bicubic" widen their filter where the picture shrinks, as Pillow does; "auto",
             faster, averages whole areas there and blends where it grows.
         mean, std: per channel in units of 0 to 255; the input is (pixel - mean) / std, channels in `order`.
-        embedding: output with the picture's vector, if any; patches: those with feature maps, (1, channels, rows,
-            columns), from fine to coarse.
-        ordinary: file with what the model makes of ordinary pictures, to tell taught things from, or None.
+        embedding: output with the picture's vector; patches: those with feature maps (1, channels, rows, columns), fine
+            ones first; ordinary: file with what the model makes of ordinary pictures.
     """
 
     file: str

@@ -18,11 +18,13 @@ from edge_runtime.inference.everyday import EverydayNames
 from edge_runtime.inference.ordinary_pictures import read_pictures, shown
 from edge_runtime.pipelines.words import AlertRules, Words
 from edge_runtime.skills.nouns import Claim, Nouns
+from edge_runtime.wiring.second_look import make_second_look
 from edge_runtime.wiring.teaching_pictures import taught_pictures
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import ExitStack
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -172,7 +174,18 @@ def _seekers(models: Models) -> Seekers:
     return Seekers(models, None)
 
 
-def keep_alerts(house: House, settings: Settings, models: Models) -> Callable[[], None]:
+def attend_alerts(house: House, settings: Settings, models: Models, closing: ExitStack, *, once: bool) -> None:
+    """Have alerts looked at a second time where that is wanted, and what the site teaches kept on disk."""
+    if not any(True for _ in _deciders(house)):
+        return
+    looking = make_second_look(settings, models, house.tell)
+    if looking:
+        house.hold_back(looking.take)
+        closing.callback(looking.close)
+    closing.callback(keep_alerts(house, settings, models, once=once))
+
+
+def keep_alerts(house: House, settings: Settings, models: Models, *, once: bool) -> Callable[[], None]:
     """Let the running box write down now and then what its site teaches about alerts; return what does so at once."""
 
     def save() -> None:
@@ -188,7 +201,7 @@ def keep_alerts(house: House, settings: Settings, models: Models) -> Callable[[]
                 waited_s = 0.0
                 save()
 
-    if any(True for _ in _deciders(house)):
+    if not once:
         house.add_server("alerts", serve)
     return save
 
