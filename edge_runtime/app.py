@@ -123,7 +123,7 @@ class App:
     ) -> House:
         """Return the house, with everybody who hears of its events."""
         settings = self._settings
-        recorder = make_recorder(settings, models)
+        recorder = make_recorder(settings, models, self.metrics)
         fanout = FanOut([sink for sink in (*sinks, make_event_log(settings), recorder) if sink])
         self._closing.callback(fanout.close, FLUSH_S)
         mouth = Mouth.of(settings, models) if settings.speech.enabled else None

@@ -27,6 +27,11 @@ class Metrics:
             registry=registry,
         )
         self.events = Counter("edge_events", "Events accepted.", ["kind"], registry=registry)
+        self.evidence = Counter(
+            "edge_evidence", "Alerts of which evidence was kept, failed to be, or was dropped.", ["outcome"],
+            registry=registry,
+        )  # fmt: skip
+        self.evidence_bytes = Gauge("edge_evidence_bytes", "What the evidence takes on the disk.", registry=registry)
         self.answers = Counter("edge_answers", "Answers given.", ["origin"], registry=registry)
         self.cloud_usd = Counter("edge_cloud_usd", "Money spent on the cloud.", registry=registry)
         self.restarts = Counter("edge_worker_restarts", "Times a worker began again.", ["worker"], registry=registry)

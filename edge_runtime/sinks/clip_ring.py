@@ -98,8 +98,10 @@ def shrunk(image: Image, at: float) -> Picture:
         SinkError: it cannot be encoded.
     """
     height, width = image.shape[:2]
-    scale = min(1.0, WIDTH / width)
+    scale = min(1.0, WIDTH / max(width, 1))
     size = max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+    if not image.size:
+        raise SinkError(f"a picture of shape {image.shape} cannot be encoded as JPEG")
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if size != (width, height) else image
     encoded, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     if not encoded:

@@ -6,20 +6,18 @@ import logging
 import queue
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import SinkError
-from edge_runtime.sinks.clip_file import clip_bytes
-from edge_runtime.sinks.clip_ring import ClipRing
-from edge_runtime.sinks.record_file import CLIP, SOUND
+from edge_runtime.sinks.clips import Clips
 from edge_runtime.sinks.record_making import RecordMaker, with_record
-from edge_runtime.sinks.sound_ring import SoundRing, flac
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from edge_runtime.metrics import Metrics
     from edge_runtime.sinks.evidence_folder import EvidenceFolder
     from edge_runtime.sinks.record_file import Facts, Origin
     from edge_runtime.types import AudioChunk, Event, Frame
@@ -29,13 +27,8 @@ _log = logging.getLogger(__name__)
 WAITING = 16
 """Alerts that wait for the disk at most; each holds a picture."""
 
-LATE_S = 10.0
-"""Seconds after which a clip ends although its source has told nothing new."""
+TIDY_EVERY_S = 3600.0
 
-LONGEST_S = 60.0
-"""Seconds of a clip that later alerts prolong, at most; the next alert begins another."""
-
-_SLACK_S = 3.0
 _LOOK_EVERY_S = 0.25
 _SAY_AGAIN_S = 3600.0
 _DAY_S = 86_400.0
@@ -51,35 +44,27 @@ class Extent:
         after_s: seconds after it.
         mb_per_day: 10^6 bytes written in 24 hours at most. Beyond it alerts are kept with a small picture alone,
             beyond twice as much not at all.
+        late_s: seconds that an alert may be told after it happened.
     """
 
     before_s: float
     after_s: float
     mb_per_day: float
-
-
-@dataclass(slots=True)
-class _Running:
-    """A clip, or a stretch of sound, that is still being made, for all alerts of its time."""
-
-    source: str
-    begin: float
-    end: float
-    give_up_at: float
-    records: list[tuple[Path, Facts]] = field(default_factory=list)
+    late_s: float = 3.0
 
 
 class Recorder:
     """A sink that keeps evidence of alerts: events that have `steps`. The others are passed over.
 
-    `publish` and `see` return at once: a thread of its own writes, the pictures first, the clip when its last second
-    has passed. Alerts for which it has no time are dropped, counted and told in the log; so are those that the disk
-    does not take, and the box goes on.
+    `publish`, `see` and `hear` return at once: a thread of its own writes, the pictures first, the clip when its last
+    second has passed. Alerts for which it has no time are dropped, counted and told in the log; so are those that the
+    disk does not take, and the box goes on.
 
     Args:
         folder: where records are kept.
         extent: how much of each.
         origin: tells for an alert which settings, bundle and program it came from.
+        metrics: counts what became of the alerts.
         clock: gives Unix time.
     """
 
@@ -92,17 +77,16 @@ class Recorder:
         folder: EvidenceFolder,
         extent: Extent,
         origin: Callable[[Event], Origin],
+        metrics: Metrics,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.kept = self.dropped = self.failed = 0
         self._folder = folder
         self._extent = extent
         self._origin = origin
-        self._maker = RecordMaker()
+        self._metrics = metrics
         self._clock = clock
-        self._rings: dict[str, ClipRing] = {}
-        self._sounds: dict[str, SoundRing] = {}
-        self._running: list[_Running] = []
+        self._maker = RecordMaker()
+        self._clips: Clips[tuple[Path, Facts]] = Clips(extent.before_s, extent.after_s, extent.late_s)
         self._day_began, self._day_bytes = 0.0, 0
         self._said: dict[str, float] = {}
         self._queue: queue.Queue[tuple[Event, Origin] | None] = queue.Queue(WAITING)
@@ -111,17 +95,14 @@ class Recorder:
 
     def see(self, frame: Frame) -> None:
         """Remember a frame for the clips of its camera; called in the thread that captures it."""
-        ring = self._rings.get(frame.source)
-        if ring is None:
-            ring = self._rings.setdefault(frame.source, ClipRing(self._reach_s))
-        ring.take(frame)
+        try:
+            self._clips.see(frame)
+        except SinkError as error:
+            self._say("clip", str(error))
 
     def hear(self, chunk: AudioChunk) -> None:
         """Remember a chunk for the sound of its microphone's alerts; called in the thread that listens."""
-        ring = self._sounds.get(chunk.source)
-        if ring is None:
-            ring = self._sounds.setdefault(chunk.source, SoundRing(self._reach_s))
-        ring.take(chunk)
+        self._clips.hear(chunk)
 
     def publish(self, event: Event) -> None:
         """Keep an alert, soon."""
@@ -130,7 +111,7 @@ class Recorder:
         try:
             self._queue.put_nowait((event, self._origin(event)))
         except queue.Full:
-            self.dropped += 1
+            self._count("dropped")
             self._say("full", f"{WAITING} alerts wait for the disk; evidence of this one is not kept")
 
     def close(self, timeout_s: float) -> None:
@@ -142,97 +123,76 @@ class Recorder:
             return
         self._thread.join(max(deadline - time.monotonic(), 0.0))
 
-    @property
-    def _reach_s(self) -> float:
-        return self._extent.before_s + self._extent.after_s + _SLACK_S
-
     def _run(self) -> None:
-        self._attempt(self._folder.open, self._clock())
+        self._attempt(self._tidy)
         while True:
             try:
-                alert = self._queue.get(timeout=_LOOK_EVERY_S if self._running else None)
+                alert = self._queue.get(timeout=_LOOK_EVERY_S if self._clips.running else TIDY_EVERY_S)
                 if alert is None:
                     break
                 self._attempt(self._keep, *alert)
             except queue.Empty:
-                pass
+                if not self._clips.running:
+                    self._attempt(self._tidy)
             self._finish(everything=False)
         self._finish(everything=True)
 
     def _attempt(self, work: Callable[..., None], *what: object) -> None:
-        """Do something with the disk; what it does not take is told once an hour."""
+        """Do something with the disk; what goes wrong is told once an hour."""
         try:
             work(*what)
         except SinkError as error:
-            self.failed += 1
+            self._count("failed")
             self._say("disk", str(error))
+        except (TypeError, ValueError) as error:
+            # A decider that puts into its events what is no JSON must not end the evidence of the others.
+            self._count("failed")
+            self._say("kind", f"an alert cannot be written down ({error!r})")
+
+    def _tidy(self) -> None:
+        """Forget what is too old, although nothing new comes."""
+        if not self._folder.opened:
+            self._folder.open(self._clock())
+        self._folder.tidy(self._clock())
+        self._metrics.evidence_bytes.set(self._folder.used)
 
     def _keep(self, event: Event, origin: Origin) -> None:
         now = self._clock()
         wall = min(now - time.monotonic() + event.at, now)
-        if now - self._day_began >= _DAY_S or now < self._day_began:
-            self._day_began, self._day_bytes = now, self._folder.written
-        spent = (self._folder.written - self._day_bytes) / _MB
-        if spent > 2 * self._extent.mb_per_day:
-            self.dropped += 1
-            self._say("flood", f"{spent:.0f} MB of evidence were written within a day; no more alerts are kept today")
+        whole = self._allowance(now)
+        if whole is None:
+            self._count("dropped")
             return
-        whole = spent <= self._extent.mb_per_day
-        if not whole:
-            self._say(
-                "day", f"{spent:.0f} MB of evidence were written within a day; the rest have a small picture alone"
-            )
         facts, files = self._maker.make(event, origin, wall, whole=whole)
         if not self._folder.opened:
             self._folder.open(now)
         place = self._folder.add(event.id, wall, files)
-        self.kept += 1
+        self._count("kept")
+        self._metrics.evidence_bytes.set(self._folder.used)
         if whole:
-            self._run_on(event, place, facts)
+            self._clips.begin(event.source, event.at, (place, facts))
 
-    def _run_on(self, event: Event, place: Path, facts: Facts) -> None:
-        """Begin the clip of an alert, or prolong the one that runs already."""
-        extent, at = self._extent, event.at
-        if event.source not in self._rings and event.source not in self._sounds:
-            return
-        for running in self._running:
-            if running.source == event.source and at + extent.after_s - running.begin <= LONGEST_S + self._reach_s:
-                running.end = max(running.end, at + extent.after_s)
-                break
-        else:
-            running = _Running(event.source, at - extent.before_s, at + extent.after_s, 0.0)
-            self._running.append(running)
-        running.give_up_at = time.monotonic() + extent.after_s + LATE_S
-        running.records.append((place, facts))
-        self._hold(event.source)
-
-    def _hold(self, source: str) -> None:
-        since = min((one.begin for one in self._running if one.source == source), default=float("inf"))
-        for ring in (self._rings.get(source), self._sounds.get(source)):
-            if ring is not None:
-                ring.hold(since)
+    def _allowance(self, now: float) -> bool | None:
+        """Return whether an alert may be kept whole; None where not even in part, as too much was written today."""
+        if now - self._day_began >= _DAY_S or now < self._day_began:
+            self._day_began, self._day_bytes = now, self._folder.written
+        spent = (self._folder.written - self._day_bytes) / _MB
+        told = f"{spent:.0f} MB of evidence were written within a day"
+        if spent > 2 * self._extent.mb_per_day:
+            self._say("flood", f"{told}; no more alerts are kept today")
+            return None
+        if spent > self._extent.mb_per_day:
+            self._say("day", f"{told}; further alerts are kept with a small picture alone")
+            return False
+        return True
 
     def _finish(self, *, everything: bool) -> None:
-        """Write the clips whose last second has passed, or all of them."""
-        now = time.monotonic()
-        for running in [*self._running]:
-            rings = (self._rings.get(running.source), self._sounds.get(running.source))
-            passed = max(ring.last_at for ring in rings if ring is not None) >= running.end
-            if passed or everything or now >= running.give_up_at:
-                self._running.remove(running)
-                self._attempt(self._end, running)
-                self._hold(running.source)
+        for records, files in self._clips.ended(everything=everything):
+            for place, facts in records if files else ():
+                self._attempt(self._folder.extend, place, with_record(facts, files))
 
-    def _end(self, running: _Running) -> None:
-        files: dict[str, bytes] = {}
-        ring, sounds = self._rings.get(running.source), self._sounds.get(running.source)
-        if ring and (pictures := ring.between(running.begin, running.end)):
-            files[CLIP] = clip_bytes(pictures, running.begin, min(running.end, pictures[-1].at))
-        if sounds and len(samples := sounds.between(running.begin, running.end)):
-            files[SOUND] = flac(samples)
-        for place, facts in running.records:
-            if files:
-                self._folder.extend(place, with_record(facts, files))
+    def _count(self, outcome: str) -> None:
+        self._metrics.evidence.labels(outcome).inc()
 
     def _say(self, key: str, text: str) -> None:
         now = time.monotonic()

@@ -22,21 +22,29 @@ if TYPE_CHECKING:
     from edge_runtime.bundles.manifest import Manifest
     from edge_runtime.config import Settings
     from edge_runtime.house import House
+    from edge_runtime.metrics import Metrics
     from edge_runtime.types import Event
     from edge_runtime.wiring.assembly import Models
 
+SLACK_S = 3.0
 SECTIONS = {"vision", "alerts", "alerting", "anomaly", "sounds"}
 """What decisions about pictures and sounds depend on, besides the section of their camera or microphone."""
 
 
-def make_recorder(settings: Settings, models: Models) -> Recorder | None:
+def make_recorder(settings: Settings, models: Models, metrics: Metrics) -> Recorder | None:
     """Return the sink that keeps evidence of alerts, None where it is switched off."""
     wanted = settings.evidence
     if not wanted.enabled:
         return None
     folder = EvidenceFolder(evidence_folder(settings), wanted.days, wanted.mb)
-    extent = Extent(wanted.before_s, wanted.after_s, wanted.mb_per_day)
-    return Recorder(folder, extent, _Origins(settings, models.manifest).of)
+    extent = Extent(wanted.before_s, wanted.after_s, wanted.mb_per_day, _late_s(settings))
+    return Recorder(folder, extent, _Origins(settings, models.manifest).of, metrics)
+
+
+def _late_s(settings: Settings) -> float:
+    """Return how long after it happened an alert may be told: somebody else may be asked about it first."""
+    asks = settings.alerting.second_look and (settings.alerts or any(camera.alerts for camera in settings.cameras))
+    return SLACK_S + (settings.answering.deadline_s if asks else 0.0)
 
 
 def record_along(recorder: Recorder, house: House, settings: Settings) -> None:

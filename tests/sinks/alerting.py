@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_runtime.metrics import Metrics
 from edge_runtime.sinks.evidence_folder import EvidenceFolder
 from edge_runtime.sinks.record_file import Origin
 from edge_runtime.sinks.recorder import Extent, Recorder
@@ -65,4 +66,10 @@ def recorder(
     extent: Extent = Extent(1.0, 1.0, 100.0),  # noqa: B008 - frozen
     clock: Callable[[], float] = time.time,
 ) -> Recorder:
-    return Recorder(EvidenceFolder(path, days, mb), extent, lambda _: ORIGIN, clock)
+    return Recorder(EvidenceFolder(path, days, mb), extent, lambda _: ORIGIN, Metrics(), clock)
+
+
+def count(keeper: Recorder, outcome: str) -> int:
+    """Return of how many alerts evidence was "kept", "failed" to be, or was "dropped"."""
+    value = keeper._metrics.registry.get_sample_value("edge_evidence_total", {"outcome": outcome})
+    return round(value or 0)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import soundfile
-from alerting import NOON, ORIGIN, alert, bank, frame, heard, picture, recorder
+from alerting import NOON, ORIGIN, alert, bank, count, frame, heard, picture, recorder
 from brokers import wait_until
 
 from edge_runtime.sinks import record_file
@@ -19,10 +19,10 @@ from edge_runtime.sinks.alert_picture import alert_picture
 from edge_runtime.sinks.clip_file import clip_pictures
 from edge_runtime.sinks.evidence_folder import EvidenceFolder
 from edge_runtime.sinks.fanout import FanOut
-from edge_runtime.sinks.recorder import WAITING, Extent, Recorder
+from edge_runtime.sinks.recorder import WAITING, Extent
 from edge_runtime.sinks.records import Records
 from edge_runtime.sources.files import read_picture
-from edge_runtime.types import AudioChunk, Event
+from edge_runtime.types import AudioChunk, Event, Frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ def test_a_clip_shows_what_came_before_and_after(tmp_path: Path) -> None:
         keeper.see(frame(number / 5, number))
     event = alert(4.0)
     keeper.publish(event)
-    wait_until(lambda: keeper.kept == 1)
+    wait_until(lambda: count(keeper, "kept") == 1)
     assert Records(tmp_path).clip(event.id) is None
     for number in range(20, 30):
         keeper.see(frame(number / 5, number))
@@ -88,7 +88,7 @@ def test_alerts_at_nearly_the_same_time_share_one_longer_clip(tmp_path: Path) ->
     other = alert(10.0, "yard")
     for event in (*events, other):
         keeper.publish(event)
-    wait_until(lambda: keeper.kept == 5)
+    wait_until(lambda: count(keeper, "kept") == 5)
     for number in range(1, 20):
         keeper.see(frame(10.0 + number / 5, number))
     wait_until(lambda: Records(tmp_path).clip(events[3].id) is not None)
@@ -102,7 +102,7 @@ def test_alerts_at_nearly_the_same_time_share_one_longer_clip(tmp_path: Path) ->
 
 
 def test_a_clip_ends_although_its_camera_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge_runtime.sinks.recorder.LATE_S", 0.1)
+    monkeypatch.setattr("edge_runtime.sinks.clips.LATE_S", 0.1)
     keeper = recorder(tmp_path, extent=Extent(1.0, 0.1, 100))
     keeper.see(frame(10.0))
     event = alert(10.0)
@@ -158,7 +158,7 @@ def test_a_slow_disk_delays_nobody_and_what_it_misses_is_told(
     with caplog.at_level(logging.ERROR):
         for number in range(WAITING + 3):
             keeper.publish(alert(1.0, seed=number))
-    assert keeper.dropped == 3
+    assert count(keeper, "dropped") == 3
     assert caplog.text.count("wait for the disk") == 1
     blocked.set()
     keeper.close(10.0)
@@ -174,17 +174,17 @@ def test_a_disk_that_takes_nothing_is_told_once_and_the_alerts_go_out(
     with caplog.at_level(logging.ERROR):
         for number in range(5):
             assert fanout.publish(alert(1.0, seed=number))
-        wait_until(lambda: keeper.failed == 6)
+        wait_until(lambda: count(keeper, "failed") == 6)
         fanout.close(5.0)
     assert len(caplog.records) == 1
-    assert keeper.kept == 0
+    assert count(keeper, "kept") == 0
 
 
 def test_a_disk_that_comes_late_is_used(tmp_path: Path) -> None:
     (tmp_path / "evidence").write_text("not yet a folder")
     keeper = recorder(tmp_path / "evidence")
     keeper.publish(alert())
-    wait_until(lambda: keeper.failed == 2)
+    wait_until(lambda: count(keeper, "failed") == 2)
     (tmp_path / "evidence").unlink()
     keeper.publish(alert())
     keeper.close(5.0)
@@ -262,7 +262,7 @@ def test_records_come_newest_first_and_by_source_and_kind(tmp_path: Path) -> Non
     for number, event in enumerate(events):
         now[0] = NOON + number * 3600
         keeper.publish(event)
-        wait_until(lambda: keeper.kept == number + 1)  # noqa: B023 - called before the next round
+        wait_until(lambda: count(keeper, "kept") == number + 1)  # noqa: B023 - called before the next round
     keeper.close(5.0)
 
     def ids(**chosen: object) -> list[str]:
@@ -296,7 +296,49 @@ def test_files_that_were_changed_or_lost_are_named(tmp_path: Path) -> None:
     assert Records(tmp_path).read(event.id) is None
 
 
-def test_nothing_is_drawn_from_recorders_that_were_never_used(tmp_path: Path) -> None:
-    keeper = Recorder(EvidenceFolder(tmp_path / "never", 1, 10), Extent(1, 1, 10), lambda _: ORIGIN)
-    keeper.close(5.0)
+def test_a_recorder_that_was_never_used_leaves_an_empty_folder(tmp_path: Path) -> None:
+    recorder(tmp_path / "never").close(5.0)
     assert list((tmp_path / "never").iterdir()) == []
+
+
+def test_what_is_too_old_goes_although_nothing_new_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_runtime.sinks.recorder.TIDY_EVERY_S", 0.05)
+    now = [NOON]
+    keeper = recorder(tmp_path, days=1, clock=lambda: now[0])
+    keeper.publish(alert())
+    wait_until(lambda: len(list(Records(tmp_path).all())) == 1)
+    now[0] += 2 * 86_400
+    wait_until(lambda: not list(Records(tmp_path).all()))
+    keeper.close(5.0)
+
+
+def test_an_alert_that_is_no_json_does_not_end_the_evidence_of_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keeper, event = recorder(tmp_path), alert()
+    with caplog.at_level(logging.ERROR):
+        keeper.publish(Event("zone", "door", 1.0, {"score": np.float32(0.5)}, steps=event.steps))
+        keeper.publish(event)
+        keeper.close(5.0)
+    assert "float32 is not JSON serializable" in caplog.text
+    assert [record["event"]["id"] for record in Records(tmp_path).all()] == [event.id]
+
+
+def test_an_alert_that_was_told_late_has_a_clip_of_its_time(tmp_path: Path) -> None:
+    keeper = recorder(tmp_path, extent=Extent(1.0, 1.0, 100.0, late_s=10.0))
+    for number in range(50):
+        keeper.see(frame(number / 5, number))
+    event = alert(2.0)
+    keeper.publish(event)
+    wait_until(lambda: Records(tmp_path).clip(event.id) is not None)
+    keeper.close(5.0)
+    path = Records(tmp_path).clip(event.id)
+    assert path is not None
+    assert [at for at, _ in clip_pictures(path)][-1] == pytest.approx(2.0)
+
+
+def test_a_frame_that_cannot_be_encoded_stops_no_camera(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    keeper = recorder(tmp_path)
+    keeper.see(Frame("door", 1.0, np.zeros((0, 0, 3), np.uint8)))
+    keeper.close(5.0)
+    assert "cannot be encoded" in caplog.text
