@@ -18,7 +18,7 @@ from edge_runtime.errors import BusyError
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from edge_runtime.api.hands import Hands
     from edge_runtime.api.page_services import PageServices, ToldEvent
@@ -30,6 +30,7 @@ ALIVE_S = 10.0
 _TICK_S = 0.5
 MOST_BYTES = 256 * 2**20
 _FILMS = {".mp4": "video/mp4", ".avi": "video/x-msvideo", ".mkv": "video/x-matroska", ".webm": "video/webm"}
+_PICTURES = {".jpg": "image/jpeg", ".png": "image/png"}
 _ID = Annotated[str, Path(pattern=EVENT_ID, description="Id of the event.")]
 _WORD = Annotated[str, Query(max_length=64)]
 _STREAM = {
@@ -159,36 +160,36 @@ def _line(event: ToldEvent) -> bytes:
 
 
 def _evidence(router: APIRouter, page: PageServices, hands: Hands) -> None:
+    async def reply(path: pathlib.Path | None, event: str, what: str, kinds: Mapping[str, str]) -> Response:
+        data = await hands.do(_read, path, event, what)
+        return Response(data, media_type=kinds.get(path.suffix if path else "", "application/octet-stream"))
+
     @router.get(
         "/v1/events/{event}/snapshot",
-        responses={
-            **documented(),
-            200: {"description": "The picture", "content": {"image/jpeg": {"schema": {"type": "string"}}}},
-        },
+        responses={**documented(), 200: {"description": "The picture", "content": _files(_PICTURES)}},
         response_class=Response,
         summary="Show the picture that was kept of an alert",
     )
-    async def snapshot(event: _ID) -> Response:
-        path = await hands.do(able(page.evidence, "evidence").snapshot, event)
-        return Response(await hands.do(_read, path, event, "picture"), media_type="image/jpeg")
+    async def snapshot(
+        event: _ID,
+        boxes: Annotated[bool, Query(description="With what was found drawn in.")] = True,  # noqa: FBT002 - a query
+    ) -> Response:
+        path = await hands.do(able(page.evidence, "evidence").snapshot, event, boxes=boxes)
+        return await reply(path, event, "picture", _PICTURES)
 
     @router.get(
         "/v1/events/{event}/clip",
-        responses={
-            **documented(),
-            200: {
-                "description": "The film",
-                "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in _FILMS.values()},
-            },
-        },
+        responses={**documented(), 200: {"description": "The film", "content": _files(_FILMS)}},
         response_class=Response,
         summary="Show the film that was kept of an alert",
     )
     async def clip(event: _ID) -> Response:
         path = await hands.do(able(page.evidence, "evidence").clip, event)
-        film = await hands.do(_read, path, event, "film")
-        media = _FILMS.get(path.suffix, "application/octet-stream") if path else ""
-        return Response(film, media_type=media)
+        return await reply(path, event, "film", _FILMS)
+
+
+def _files(kinds: Mapping[str, str]) -> dict[str, Any]:
+    return {media: {"schema": {"type": "string", "format": "binary"}} for media in kinds.values()}
 
 
 def _read(path: pathlib.Path | None, event: str, what: str) -> bytes:

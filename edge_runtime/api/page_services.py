@@ -122,8 +122,8 @@ class Evidence(Protocol):
     def kept(self, event_ids: Collection[str]) -> Kept:
         """Return of which of these events there are pictures and films."""
 
-    def snapshot(self, event_id: str) -> Path | None:
-        """Return the JPEG file, None where there is none."""
+    def snapshot(self, event_id: str, *, boxes: bool = True) -> Path | None:
+        """Return the picture as a JPEG file, or as a PNG file without what was drawn in; None where there is none."""
 
     def clip(self, event_id: str) -> Path | None:
         """Return the film, None where there is none."""

@@ -14,6 +14,7 @@ from edge_runtime.wiring.egress import ledger_folder
 from edge_runtime.wiring.live_pictures import LivePictures
 from edge_runtime.wiring.machine import health
 from edge_runtime.wiring.page_evidence import KeptEvidence
+from edge_runtime.wiring.page_teaching import PageTeaching
 from edge_runtime.wiring.page_zones import PageZones
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def make_page(settings: Settings, models: Models, house: House, scene: Scene, fe
         zones=PageZones(settings, models, house.views),
         give_feedback=not_yet,
         switches=not_yet,
-        teach_picture=not_yet,
+        teach_picture=PageTeaching(settings, models) if models.manifest.image else "the bundle has no model for it",
         box=partial(box_now, settings, models),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_runtime.api.page_services import Kept
-from edge_runtime.sinks.record_file import CLIP, SNAPSHOT
+from edge_runtime.sinks.record_file import CLIP, FRAME, SNAPSHOT
 from edge_runtime.sinks.records import record_folders
 from edge_runtime.wiring.evidence import records_of
 
@@ -31,9 +31,9 @@ class KeptEvidence:
             frozenset(one for one, place in found.items() if (place / CLIP).is_file()),
         )
 
-    def snapshot(self, event_id: str) -> Path | None:
-        """Return the JPEG file, None where there is none."""
-        return self._records.snapshot(event_id)
+    def snapshot(self, event_id: str, *, boxes: bool = True) -> Path | None:
+        """Return the picture as a JPEG file, or as a PNG file without what was drawn in; None where there is none."""
+        return self._records.snapshot(event_id) if boxes else self._records.file(event_id, FRAME)
 
     def clip(self, event_id: str) -> Path | None:
         """Return the film, None where there is none."""

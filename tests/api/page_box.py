@@ -94,8 +94,8 @@ class Evidence:
         found = {kind: frozenset(one for one in event_ids if (one, kind) in there) for kind in (".jpg", ".avi")}
         return Kept(found[".jpg"], found[".avi"])
 
-    def snapshot(self, event_id: str) -> Path | None:
-        path = self.folder / f"{event_id}.jpg"
+    def snapshot(self, event_id: str, *, boxes: bool = True) -> Path | None:
+        path = self.folder / f"{event_id}{'.jpg' if boxes else '.png'}"
         return path if path.exists() else None
 
     def clip(self, event_id: str) -> Path | None:

@@ -181,13 +181,16 @@ def test_filters_reach_the_past_and_evidence_is_told(api: Api, box: PageBox) -> 
     box.events.past[:] = [bare, kept]
     found = read(api, "/v1/events?kind=zone&kind=alert&source=door&since=5&before=1e10&limit=7")["data"]
     wanted = box.events.asked[0]
-    assert (wanted.kinds, wanted.sources) == ({"zone", "alert"}, {"door"})
+    assert (wanted.kinds, wanted.sources) == (frozenset({"zone", "alert"}), frozenset({"door"}))
     assert (wanted.since, wanted.before, wanted.limit) == (5, 1e10, 7)
     assert [(one["id"], one["snapshot"], one["clip"]) for one in found] == [
         (bare.id, False, False), (kept.id, True, True),
     ]  # fmt: skip
     status, headers, body = call(api, "GET", f"/v1/events/{kept.id}/snapshot")
     assert (status, headers["content-type"], body) == (200, "image/jpeg", b"\xff\xd8picture")
+    (box.folder / f"{kept.id}.png").write_bytes(b"plain")
+    status, headers, body = call(api, "GET", f"/v1/events/{kept.id}/snapshot?boxes=false")
+    assert (status, headers["content-type"], body) == (200, "image/png", b"plain")
     status, headers, body = call(api, "GET", f"/v1/events/{kept.id}/clip")
     assert (status, headers["content-type"], body) == (200, "video/x-msvideo", b"RIFFfilm")
 

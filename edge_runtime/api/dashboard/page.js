@@ -6,6 +6,7 @@ import { startBox, stopBox } from "./box.js";
 import { at, capital } from "./dom.js";
 import { addSource, startEvents, stopEvents } from "./events.js";
 import { startLive, stopLive } from "./live.js";
+import { stopTeaching } from "./teach.js";
 import { editZones } from "./zones.js";
 
 const VIEWS = ["watch", "box"];
@@ -51,6 +52,7 @@ function end(why) {
   stopEvents();
   stopBox();
   stopAsking();
+  stopTeaching();
   document.title = "edge-runtime";
   showLogin(why);
 }

@@ -77,7 +77,7 @@ class Editor {
       el("div", { class: "row" },
         el("button", { class: "quiet", type: "button", text: "Add corner", onclick: () => this.insert() }), this.undo,
         el("button", { class: "quiet", type: "button", text: "Start anew", onclick: () => this.restart() })),
-      el("label", { for: "zone-name", text: "Name" }), this.name,
+      el("label", { for: "zone-name", text: "Name of the zone" }), this.name,
       el("details", {}, el("summary", { text: "What counts" }),
         el("fieldset", {}, el("legend", { class: "small muted", text: "None ticked: everything counts." }), this.labels)),
       el("label", { for: "zone-dwell", text: "Seconds inside before it counts" }), this.dwell,
