@@ -44,7 +44,7 @@ def make_recorder(settings: Settings, models: Models, metrics: Metrics) -> Recor
 def _late_s(settings: Settings) -> float:
     """Return how long after it happened an alert may be told: somebody else may be asked about it first."""
     asks = settings.alerting.second_look and (settings.alerts or any(camera.alerts for camera in settings.cameras))
-    return SLACK_S + (settings.answering.deadline_s if asks else 0.0)
+    return SLACK_S + (settings.alerting.second_look_s if asks else 0.0)
 
 
 def record_along(recorder: Recorder, house: House, settings: Settings) -> None:
