@@ -27,7 +27,7 @@ from edge_runtime.watch_sections import (
     AnomalySettings,
     CameraSettings,
     EvidenceSettings,
-    Prompt,
+    Prompts,
     VisionSettings,
 )
 
@@ -149,7 +149,7 @@ class Settings(Section):
     cameras: tuple[CameraSettings, ...] = Field(default=(), description="The cameras.")
     microphones: tuple[MicrophoneSettings, ...] = Field(default=(), description="The microphones.")
     vision: VisionSettings = Field(default=VisionSettings(), description="How pictures are looked at.")
-    alerts: tuple[Prompt, ...] = Field(
+    alerts: Prompts = Field(
         default=(), max_length=50, description="What every camera shall tell of, in plain words: a dog on the sofa."
     )
     alerting: AlertingSettings = Field(default=AlertingSettings(), description="How alerts in plain words are judged.")

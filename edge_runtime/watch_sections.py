@@ -16,6 +16,20 @@ Fraction = tuple[Share, Share]
 Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=200)]
 
 
+def _prompts(prompts: tuple[str, ...]) -> tuple[str, ...]:
+    seen: set[str] = set()
+    for prompt in prompts:
+        if not any(letter.isalpha() for letter in prompt):
+            raise ValueError(f"{prompt!r} says nothing; write what to tell of, such as a parcel on the doorstep")
+        if prompt.casefold() in seen:
+            raise ValueError(f"{prompt!r} is there twice; once is enough")
+        seen.add(prompt.casefold())
+    return prompts
+
+
+Prompts = Annotated[tuple[Prompt, ...], AfterValidator(_prompts)]
+
+
 def _hours(spans: tuple[str, ...]) -> tuple[str, ...]:
     Schedule(spans)
     return spans
@@ -104,6 +118,9 @@ class CameraSettings(Section):
         default=False,
         description="Decode only the pictures that stand on their own, one every second or few: far less work.",
     )
+    fixed: bool = Field(
+        default=True, description="It stays where it looks: tell when its view moves or blurs; false for one that pans."
+    )
     open_timeout_s: float = Field(default=8.0, gt=0, description="Seconds to wait for the first picture.")
     read_timeout_s: float = Field(
         default=5.0, gt=0, description="Seconds without a picture before the camera is restarted."
@@ -115,7 +132,7 @@ class CameraSettings(Section):
     )
     zones: tuple[ZoneSettings, ...] = Field(default=(), description="Regions that raise events.")
     lines: tuple[LineSettings, ...] = Field(default=(), description="Lines that raise events when crossed.")
-    alerts: tuple[Prompt, ...] = Field(
+    alerts: Prompts = Field(
         default=(), max_length=50, description="What this camera alone shall tell of, in plain words."
     )
     anomaly: bool = Field(default=True, description="Learn what is usual here and tell what is not.")
