@@ -22,6 +22,7 @@ from edge_runtime.errors import BundleError, ConfigError, EdgeError, InputError
 from edge_runtime.runtime import ExitStatus
 from edge_runtime.settings_help import explain
 from edge_runtime.verbs import output
+from edge_runtime.verbs.anomaly import anomaly
 from edge_runtime.verbs.ask import ask
 from edge_runtime.verbs.bundle import bundles
 from edge_runtime.verbs.gate import gate
@@ -50,6 +51,7 @@ cli.add_typer(bundles, name="bundle")
 cli.add_typer(intents, name="intents")
 cli.add_typer(teach, name="teach")
 cli.add_typer(gate, name="gate")
+cli.add_typer(anomaly, name="anomaly")
 
 LAST_FOUND = Path("run-output/last-frame.jpg")
 

@@ -116,8 +116,8 @@ class TaughtThings:
         path, told = self._path(thing.name), json.dumps(facts, ensure_ascii=False, indent=1).encode()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            _write(path.with_suffix(".npz"), numbers.getvalue())
-            _write(path, told)
+            write_whole(path.with_suffix(".npz"), numbers.getvalue())
+            write_whole(path, told)
         except OSError as error:
             raise InputError(
                 f"{path} cannot be written ({error.strerror}); free space or mend device.data_dir"
@@ -169,7 +169,8 @@ def check_name(name: str) -> None:
         raise InputError(f"name {name!r}: give one of 1 to {LONGEST_NAME} letters, without spaces at its ends")
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file such that it is there as a whole or not at all, also after a power cut."""
     fresh = path.with_suffix(f"{path.suffix}.new")
     try:
         with fresh.open("wb") as file:

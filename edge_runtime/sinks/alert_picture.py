@@ -29,7 +29,7 @@ def alert_picture(event: Event) -> Image | None:
     frame, look = sight.frame, sight.look
     image = annotate(frame, Observation(frame.source, frame.at, look.detections))
     if event.heat is not None:
-        image = _heated(image, event.heat)
+        image = heated(image, event.heat)
     where = event.data.get("where")
     if isinstance(where, list | tuple) and len(where) == 4:
         height, width = image.shape[:2]
@@ -63,7 +63,7 @@ def _encoded(kind: str, image: Image, options: list[int]) -> bytes:
     return data.tobytes()
 
 
-def _heated(image: Image, heat: NDArray[np.float32]) -> Image:
+def heated(image: Image, heat: NDArray[np.float32]) -> Image:
     """Tint a picture by how unusual each place is, 0 to 1, shape (rows, columns)."""
     height, width = image.shape[:2]
     strength = cv2.resize(np.clip(heat, 0, 1).astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)

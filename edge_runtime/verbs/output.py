@@ -22,7 +22,7 @@ def each(
     A value that fails gets a record with "error", and the rest go on.
     """
     well = True
-    for value in _expanded(values):
+    for value in expanded(values):
         try:
             emit({key: value, **work(value)}, as_json=as_json, words=words)
         except InputError as error:
@@ -38,7 +38,8 @@ def emit(record: Record, *, as_json: bool, words: Callable[[Record], str]) -> No
     print(json.dumps(record, ensure_ascii=False, allow_nan=False) if as_json else words(record), flush=True)
 
 
-def _expanded(values: Iterable[str]) -> Iterator[str]:
+def expanded(values: Iterable[str]) -> Iterator[str]:
+    """Yield values, those of standard input, one a line, in the place of "-"."""
     for value in values:
         if value == "-":
             yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
@@ -151,6 +152,28 @@ def taught_words(record: Record) -> str:
         line += f"\n  not enough data: {record['shortage']}"
         line += "" if record["kept"] else "\n  not kept; --force keeps it"
     return line if record.get("usable", True) else f"{line}\n  taught with another model; teach it again"
+
+
+def learnt_words(record: Record) -> str:
+    """Say what was learnt as normal."""
+    more = "" if record["files"] == record["learnt"] else f", {record['files']} in all"
+    failed = f"; {len(record['failed'])} files could not be used" if record["failed"] else ""
+    return f"{record['name']}: learnt {record['learnt']} {record['kind']} files{more}{failed}"
+
+
+def score_words(record: Record) -> str:
+    """Say whether something is unusual, and by how much."""
+    verdict = "UNUSUAL" if record["anomalous"] else "normal"
+    drawn = f", {record['heatmap']}" if "heatmap" in record else ""
+    return f"{record['path']}: {verdict} ({record['score']:.3f}, threshold {record['threshold']:.3f}{drawn})"
+
+
+def normal_words(record: Record) -> str:
+    """Say what is known as normal."""
+    if "error" in record:
+        return f"{record['name']}: {record['error']}"
+    line = f"{record['name']}: {record['files']} {record['kind']} files, threshold {record['threshold']:.3f}"
+    return line if record["usable"] else f"{line}\n  learnt with another model; forget it and learn it again"
 
 
 def bundle_words(record: Record) -> str:
