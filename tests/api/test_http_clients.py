@@ -187,8 +187,10 @@ def test_schemathesis_finds_nothing_in_a_thousand_requests(box: Api, tmp_path: P
         pytest.skip("espeak-ng is not installed, and an address would answer 404 alone")
     command = [
         str(PROGRAMS / "schemathesis"), "run", f"http://127.0.0.1:{box.port}/openapi.json",
-        "--header", f"Authorization: Bearer {TOKEN}", "--checks", ",".join(CHECKS), "--max-examples", "55",
+        "--header", f"Authorization: Bearer {TOKEN}", "--checks", ",".join(CHECKS), "--max-examples", "28",
         "--request-timeout", "120", "--seed", "1", "--generation-database", "none", "--no-color",
+        # It has no end.
+        "--exclude-path", "/v1/events/stream",
     ]  # fmt: skip
     done = subprocess.run(
         command, env=environment(tmp_path), cwd=tmp_path, capture_output=True, text=True, timeout=390, check=False
