@@ -2,8 +2,9 @@
 
 python bench/evidence.py [--alerts N]    (makes films of the embedded clip: mirrored, darkened, noisy, 360p and 720p)
 
-Each film goes through the whole program with random zones and lines until N alerts are recorded; `edge-runtime replay
---all` then decides each of them again. The ring's cost per frame is compared with a look of the model in the same run.
+Each film goes through the whole program, with random zones and lines and two prompts, until N alerts are recorded;
+`edge-runtime replay --all` then decides each of them again. The ring's cost per frame is compared with a look of the
+model in the same run.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ def record(folder: Path, config: Path, seed: int) -> None:
     video = film(folder / f"film-{seed}.mp4", seed, 720 if seed % 2 else 360)
     camera = {"name": f"camera-{seed}", "url": str(video), "fps": 8, "zones": zones, "lines": lines}
     evidence = {"mb_per_day": 100_000, "mb": 100_000}
+    alerts = {"alerts": ["a person", "a cat"], "alerting": {"cooldown_s": 3}}
     config.write_text(
         json.dumps(
             {
@@ -90,6 +92,7 @@ def record(folder: Path, config: Path, seed: int) -> None:
                 "cameras": [camera],
                 "mqtt": {"enabled": False},
                 "evidence": evidence,
+                **alerts,
             }
         )
     )
@@ -174,7 +177,7 @@ def main() -> None:
         row = {
             **summary,
             "films": rounds,
-            "kinds": {kind: sum(one["kind"] == kind for one in alerts) for kind in ("zone", "line")},
+            "kinds": {kind: sum(one["kind"] == kind for one in alerts) for kind in ("zone", "line", "alert")},
             "looks_the_same": sum(one["look"] == "same" for one in alerts),
             "replay_s_each": round((time.perf_counter() - began) / max(len(alerts), 1), 2),
             "mb_per_alert": disk(evidence),

@@ -68,12 +68,28 @@ def _source_status(data: dict[str, Any]) -> str:
     return f"is {data['status']}" + (f" ({data['reason']})" if data.get("reason") else "")
 
 
+def _alert(data: dict[str, Any]) -> str:
+    confirmed = data.get("confirmed")
+    looked = (
+        "" if confirmed is None else ", confirmed by a second look" if confirmed else ", but a second look denies it"
+    )
+    return f'sees "{data["prompt"]}"{looked}'
+
+
+def _anomaly(data: dict[str, Any]) -> str:
+    what = f" {data['label']}" if data.get("label") else ""
+    return f"unusual {data['kind']}{what} ({data['score']:.3g}, usual is below {data['threshold']:.3g})"
+
+
 _SAY: dict[str, Callable[[dict[str, Any]], str]] = {
     "object": _object,
     "motion": lambda data: "motion" if data["active"] else "still",
     "count": lambda data: f"{data['label']}: {data['count']} in view",
     "zone": lambda data: f"{data['label']} {data['type']}s {data['zone']}",
     "line": lambda data: f"{data['label']} crosses {data['line']} {data['direction'].replace('_', ' ')}",
+    "alert": _alert,
+    "alert_denied": _alert,
+    "anomaly": _anomaly,
     "sound": lambda data: f"heard {data['label']} ({data['score']:.0%} sure)",
     "intent": _intent,
     "answered": _answered,

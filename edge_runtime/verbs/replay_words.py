@@ -140,11 +140,26 @@ def _likeness(facts: Facts, _: Facts) -> str:
 
 
 def _threshold(facts: Facts, _: Facts) -> str:
-    needed = facts["sure"] if facts["threshold"] is None else facts["threshold"]
-    return (
-        f"{facts['score']:.2f}, {needed:.2f} needed; as rare as {facts['p_value']:.2g} in {facts['minutes']} minutes"
-        " of this view"
-    )
+    if facts["threshold"] is None:
+        return f"{facts['score']:.2f}, {facts['sure']:.2f} needed as long as there is too little history of this view"
+    return f"{facts['score']:.2f}, {facts['threshold']:.2f} needed; {_rarity(facts['p_value'], facts['minutes'])}"
+
+
+def _lane(facts: Facts, _: Facts) -> str:
+    if facts["threshold"] is None:
+        return f"{facts['score']:.3g}; too little history of this view to judge by"
+    lasted = f" for {facts['lasted_s']:g} s" if "lasted_s" in facts else ""
+    verdict = "alarm" if facts["alarm"] else "no alarm"
+    rare = _rarity(facts["p_value"], facts["history_minutes"])
+    return f"{facts['score']:.3g}{lasted}, {facts['threshold']:.3g} needed; {rare}: {verdict}"
+
+
+def _memory(facts: Facts, _: Facts) -> str:
+    return f"compared with {facts['minutes']} minutes of this view (memory {facts['hash'][:12]})"
+
+
+def _rarity(p_value: float, minutes: int) -> str:
+    return f"a share of {p_value:.2g} of {minutes} minutes of this view came to as much"
 
 
 def _plain(facts: Facts) -> str:
@@ -176,6 +191,8 @@ _GATES: dict[str, Callable[[Facts, Facts], str]] = {
     "cooldown": _cooldown,
     "likeness": _likeness,
     "threshold": _threshold,
+    **dict.fromkeys(("brief", "lasting", "place", "time"), _lane),
+    "memory": _memory,
 }
 
 _LOOKS = {

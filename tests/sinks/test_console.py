@@ -31,6 +31,21 @@ AFTER = {"id": "a-1", "label": "cat", "score": 0.87, "box": [0, 0, 1, 1], "seen_
             id="line",
         ),
         pytest.param(
+            "alert", {"prompt": "a dog", "score": 3.1, "threshold": 2.0, "confirmed": None}, 'sees "a dog"', id="alert"
+        ),
+        pytest.param(
+            "alert_denied",
+            {"prompt": "a dog", "score": 3.1, "threshold": 2.0, "confirmed": False},
+            'sees "a dog", but a second look denies it',
+            id="alert that was denied",
+        ),
+        pytest.param(
+            "anomaly",
+            {"kind": "time", "label": "person", "score": 9.0, "threshold": 5.25},
+            "unusual time person (9, usual is below 5.25)",
+            id="anomaly",
+        ),
+        pytest.param(
             "intent",
             {"intent": "HassTurnOn", "slots": {"name": "lamp"}, "transcript": "turn on the lamp", "confidence": 0.9},
             'heard "turn on the lamp" -> HassTurnOn (name: lamp) 90%',
