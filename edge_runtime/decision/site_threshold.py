@@ -56,12 +56,22 @@ class SiteThreshold:
         alarms_per_day: false alarms in a day of watching, above 0.
         least: no lower score alarms, whatever the history.
         persists: minutes of alarm in a row after which this is the way things are; None for never.
+        believed: a score that is known from elsewhere to be no chance: as long as the tail is a guess, the threshold
+            is no higher than this or the highest minute.
     """
 
-    def __init__(self, alarms_per_day: float, *, least: float = -math.inf, persists: int | None = 30) -> None:
+    def __init__(
+        self,
+        alarms_per_day: float,
+        *,
+        least: float = -math.inf,
+        persists: int | None = 30,
+        believed: float = math.inf,
+    ) -> None:
         self._rate = MARGIN * alarms_per_day / BLOCKS_A_DAY
         self._least = least
         self._persists = persists
+        self._believed = believed
         self._too_many = _implausible(alarms_per_day)
         self._stretches: tuple[tuple[float, ...], ...] = ()
         self._current: tuple[float, ...] = ()
@@ -210,7 +220,7 @@ class SiteThreshold:
         else:
             today = sum(self._minutes - alarm[0] <= BLOCKS_A_DAY for alarm in self._alarms)
             share = self._rate * (self._history() + 1) / len(self._tops) / (1 + today)
-            passed = max(self._tops[0], self._from + self._beyond(min(share, 1.0)))
+            passed = max(self._tops[0], min(self._from + self._beyond(min(share, 1.0)), self._believed))
         fine = max(self._fines, default=-math.inf)
         return max(passed, self._least, fine + self._mean)
 

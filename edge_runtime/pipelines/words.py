@@ -64,7 +64,7 @@ class Words:
         self._rules = rules
         self._wide = any(one.place is not None for one in sought)
         self._changes = Changes()
-        self._thresholds = {prompt: self._fresh() for prompt in self._sought}
+        self._thresholds = {prompt: self._fresh(prompt) for prompt in self._sought}
         self._looked_at = float("-inf")
         self._seen: dict[str, tuple[float, float, int]] = {}
         self._told_at: dict[str, float] = {}
@@ -115,7 +115,7 @@ class Words:
             KeyError, TypeError, ValueError: it is no such thing.
         """
         for prompt in self._sought.keys() & kept.keys():
-            threshold = self._fresh()
+            threshold = self._fresh(prompt)
             threshold.restore(kept[prompt])
             self._thresholds[prompt] = threshold
 
@@ -149,9 +149,10 @@ class Words:
     def _lessons(self) -> dict[str, Lesson]:
         return {prompt: sought.lesson for prompt, sought in self._sought.items() if sought.lesson is not None}
 
-    def _fresh(self) -> SiteThreshold:
+    def _fresh(self, prompt: str) -> SiteThreshold:
         # What goes on being there was told and is part of the view soon; it must not become what is usual.
-        return SiteThreshold(self._rules.alarms_per_day, least=FLOOR, persists=None)
+        sure = self._sought[prompt].sure
+        return SiteThreshold(self._rules.alarms_per_day, least=FLOOR, persists=None, believed=sure)
 
     def _take_fines(self) -> None:
         while self._fines:
@@ -182,7 +183,7 @@ class Words:
         above = judged.alarm if judged.threshold is not None else score >= sure
         if not (above and score >= sure):
             # What is surely the thing itself is nothing to learn from: it would make its like usual.
-            threshold.update(at, score)
+            threshold.update(at, max(score, FLOOR))
         if best is None or not above:
             self._seen.pop(prompt, None)
             return []

@@ -53,7 +53,7 @@ def test_what_looks_like_the_words_scores_more_than_what_looks_like_something_el
         pytest.param(True, 1.0, 4.0, id="certainty counts within bounds"),
     ],
 )
-def test_the_detector_has_its_say(exact: bool, chance: float, expected: float) -> None:  # noqa: FBT001
+def test_the_detector_has_its_say(exact: bool, chance: float, expected: float) -> None:
     sought = replace(SOUGHT, labels=("dog", "unheard of"), exact=exact)
     assert weigh(sought, glimpse(DOG, {"dog": chance}), ()).detector == pytest.approx(expected, abs=0.01)
 
@@ -101,7 +101,7 @@ def test_usual_is_what_few_ordinary_pictures_reach() -> None:
         pytest.param(None, "alert", None, id="nobody knows: told as it is"),
     ],
 )
-def test_a_second_look_is_a_step_that_can_be_repeated(verdict: str | None, kind: str, confirmed: bool | None) -> None:  # noqa: FBT001
+def test_a_second_look_is_a_step_that_can_be_repeated(verdict: str | None, kind: str, confirmed: bool | None) -> None:
     alert = Event("alert", "door", 1.0, {"prompt": "a dog", "confirmed": None}, steps=(Step("change", {}),))
     told = settled(alert, {"verdict": verdict, "why": "because"})
     assert (told.kind, told.data["confirmed"], told.id) == (kind, confirmed, alert.id)
