@@ -48,11 +48,12 @@ def serve(
         raise
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: box.runtime.stop())
-    output.emit({"url": box.api.url, "token": where}, as_json=as_json, words=_words)
+    told = {"url": box.api.url, "page": box.api.url.removesuffix("v1"), "token": where}
+    output.emit(told, as_json=as_json, words=_words)
     status = box.runtime.run()
     if status:
         raise typer.Exit(status)
 
 
 def _words(record: output.Record) -> str:
-    return f"API:   {record['url']}\nToken: {record['token']}"
+    return f"API:   {record['url']}\nPage:  {record['page']}\nToken: {record['token']}"
