@@ -33,7 +33,7 @@ LIKENESS = {"score": 2.5, "threshold": 2.25, "p_value": 0.001, "minutes": 90, "f
         ("time", {**LANE, "threshold": None}, "too little history"),
         ("memory", {"hash": "0123456789abcdef", "minutes": 12}, "12 minutes of this view (memory 0123456789ab)"),
         # What this version does not know, or knows with other figures, is told by its names.
-        ("sixth sense", {"feeling_c": 21.26, "sure": True, "where": [0.5, 1]}, "feeling c 21.3, sure yes, where (0.5, "),
+        ("sixth sense", {"feeling_c": 21.26, "sure": True, "where": [0.5, 1]}, "feeling c 21.3, sure yes, where"),
         ("zone", {"name": "yard"}, "name yard"),
     ],
 )  # fmt: skip
