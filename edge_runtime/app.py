@@ -41,6 +41,7 @@ from edge_runtime.wiring.doors import Doors
 from edge_runtime.wiring.ears import make_voice
 from edge_runtime.wiring.event_feed import make_feed
 from edge_runtime.wiring.evidence import make_recorder, record_along
+from edge_runtime.wiring.feedback import Feedback
 from edge_runtime.wiring.household import keep_time
 from edge_runtime.wiring.mouth import Mouth
 from edge_runtime.wiring.senses import make_event_log
@@ -124,12 +125,15 @@ class App:
         """Return the house, with everybody who hears of its events."""
         settings = self._settings
         recorder = make_recorder(settings, models, self.metrics)
-        fanout = FanOut([sink for sink in (*sinks, make_event_log(settings), recorder) if sink])
+        feedback = Feedback(None if self._once else settings.device.data_dir.expanduser())
+        fanout = FanOut([sink for sink in (*sinks, make_event_log(settings), recorder, feedback) if sink])
         self._closing.callback(fanout.close, FLUSH_S)
         mouth = Mouth.of(settings, models) if settings.speech.enabled else None
         if mouth:
             self._closing.callback(mouth.speaker.close)
         house = House(fanout, answerer, self.metrics, mouth, dictation)
+        feedback.tell = house.publish
+        house.feedback = feedback
         if recorder:
             record_along(recorder, house, settings)
         return house

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from edge_runtime.sinks.fanout import FanOut
     from edge_runtime.sources.health import PictureStatus, SoundStatus
     from edge_runtime.sources.opening import ChunkSource, FrameSource
+    from edge_runtime.wiring.feedback import Feedback
     from edge_runtime.wiring.mouth import Mouth
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class House:
         self._onlookers: list[Callable[[Frame], None]] = []
         self._held_back: Callable[[Event], bool] = lambda _: False
         self.views: dict[str, VisionPipeline] = {}
+        self.feedback: Feedback | None = None
 
     def add_camera(self, source: FrameSource, view: VisionPipeline, *, paced: bool) -> None:
         """Watch a camera; `paced` sources deliver in their own time, the others wait until each frame is analysed."""
