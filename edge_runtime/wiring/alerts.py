@@ -54,8 +54,10 @@ _STANDS_ON = {"on", "in", "on top of"}
 
 def prompts_of(camera: CameraSettings, settings: Settings) -> tuple[str, ...]:
     """Return what a camera shall tell of: what all do, and what it alone does; each once."""
-    first = {prompt.casefold(): prompt for prompt in reversed((*settings.alerts, *camera.alerts))}
-    return tuple(reversed(first.values()))
+    first: dict[str, str] = {}
+    for prompt in (*settings.alerts, *camera.alerts):
+        first.setdefault(prompt.casefold(), prompt)
+    return tuple(first.values())
 
 
 def make_alerts(camera: CameraSettings, settings: Settings, models: Models) -> Words | None:
