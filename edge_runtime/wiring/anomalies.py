@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from edge_runtime.bundles.parts import ImagePart
@@ -209,7 +210,11 @@ def expanded(paths: Sequence[str]) -> list[str]:
 
 def overlay(image: Image, heat: Floats, threshold: float) -> Image:
     """Return the picture with what is unusual in it shown by warm colours."""
-    return heated(image, warmth(heat, threshold))
+    (height, width), (rows, columns) = image.shape[:2], heat.shape
+    # Convolutions of stride two begin at the first pixel: a cell lies about its upper left corner, not its middle.
+    place = np.array([[width / columns, 0.0, 0.0], [0.0, height / rows, 0.0]])
+    whole = cv2.warpAffine(warmth(heat, threshold), place, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return heated(image, np.asarray(whole, np.float32))
 
 
 def _kind(path: Path) -> Kind:
