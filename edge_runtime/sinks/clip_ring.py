@@ -40,7 +40,8 @@ class Picture:
 class ClipRing:
     """Keeps the newest `keep_s` seconds of a camera, 5 pictures a second at most; safe across threads.
 
-    Pictures are made 640 pixels wide and cost about 0.5 ms each; of a view in which nothing changes one a second is kept.
+    Pictures are made 640 pixels wide and cost about 0.5 ms each; of a view in which nothing changes, one a second is
+    kept.
     """
 
     def __init__(self, keep_s: float) -> None:

@@ -197,7 +197,9 @@ _GATES: dict[str, Callable[[Facts, Facts], str]] = {
 
 _LOOKS = {
     "same": "the model sees the very same in the kept picture",
-    "differs": "the model does NOT see the same in the kept picture: another processor or library",
+    "differs": "the model does NOT see the same in the kept picture",
+    "other machine": "on this processor, or with these libraries, the model sees other digits in the kept picture; the"
+    " decision is replayed from the recorded ones",
     "other bundle": "another model bundle is in use now; the decision is replayed from what the recorded one saw",
     "not kept": "none was kept, or it was not looked at",
 }

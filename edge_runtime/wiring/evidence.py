@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import cv2
-import numpy as np
 
 from edge_runtime import __version__
 from edge_runtime.sinks.evidence_folder import EvidenceFolder
@@ -17,7 +17,7 @@ from edge_runtime.sinks.records import Records
 from edge_runtime.sources.camera import mask_credentials
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from edge_runtime.bundles.manifest import Manifest
     from edge_runtime.config import Settings
@@ -71,6 +71,23 @@ def bundle_facts(manifest: Manifest) -> dict[str, object]:
     return {"name": manifest.name, "version": manifest.version, "sha256": digest}
 
 
+@cache
+def program_facts() -> Mapping[str, object]:
+    """Return what the last digits of the model's numbers may depend on, besides the model."""
+    libraries = {name: version(name) for name in ("onnxruntime", "numpy", "opencv-python-headless")}
+    return {"edge-runtime": __version__, **libraries, "machine": platform.machine(), "processor": _processor()}
+
+
+def _processor() -> str:
+    """Return the processor's name: kernels are chosen by what it can."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "CPU part")))
+    return next(named, platform.processor())
+
+
 class _Origins:
     """What every alert of this run came from."""
 
@@ -78,13 +95,7 @@ class _Origins:
         self._all = masked(settings.model_dump(mode="json", exclude={"secrets"}))
         self._sha256 = hashlib.sha256(canonical(self._all)).hexdigest()
         self._bundle = bundle_facts(manifest)
-        self._program = {
-            "edge_runtime": __version__,
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-        }
+        self._program = program_facts()
 
     def of(self, event: Event) -> Origin:
         """Return what one alert came from: of cameras and microphones its own alone."""

@@ -15,7 +15,7 @@ from edge_runtime.sinks import record_file
 from edge_runtime.sources.files import read_picture
 from edge_runtime.wiring.alerts import make_words
 from edge_runtime.wiring.assembly import Models
-from edge_runtime.wiring.evidence import bundle_facts
+from edge_runtime.wiring.evidence import bundle_facts, program_facts
 from edge_runtime.wiring.watching import make_rules
 
 if TYPE_CHECKING:
@@ -39,10 +39,11 @@ class Replayed:
 
     Attributes:
         record: what was kept of it.
-        reproduced: the files are as they were written, the model sees in the picture what it saw, and the event that
-            was decided is the recorded one, byte for byte.
-        look: "same" where the model sees the very same numbers, "differs", "other bundle" where another model looked,
-            "not kept" where there is no picture.
+        reproduced: the files are as they were written, the same model on the same machine sees in the picture what it
+            saw, and the event that was decided is the recorded one, byte for byte.
+        look: "same" where the model sees the very same numbers, "differs" where it does not, "other machine" where it
+            does not and processor or libraries are others, "other bundle" where another model looked, "not kept" where
+            there is no picture.
         changed: files that are missing or not as they were written.
         differences: where the decisions differ: path, as recorded, as decided now.
         problem: why it could not be decided, None where it could.
@@ -97,7 +98,7 @@ class Replayer:
         expected = {**_without_name(record["event"]), "steps": record["steps"]}
         wanted = record_file.canonical(expected)
         if any(record_file.decision(event) == wanted for event in events):
-            sound = not changed and look in {"same", "other bundle"}
+            sound = not changed and look != "differs"
             return Replayed(record, reproduced=sound, look=look, changed=changed)
         differences = tuple(_differences(expected, _nearest(expected, events)))
         return Replayed(record, reproduced=False, look=look, changed=changed, differences=differences)
@@ -154,7 +155,9 @@ def _compared(record: Record, now: Look, models: Models) -> str:
     facts = record["sight"]
     seen = record_file.look_facts(now)
     same = record_file.canonical(seen) == record_file.canonical({key: facts[key] for key in seen})
-    return "same" if same and [list(stage.shape) for stage in now.patches] == facts["patches"] else "differs"
+    if same and [list(stage.shape) for stage in now.patches] == facts["patches"]:
+        return "same"
+    return "differs" if program_facts() == record["program"] else "other machine"
 
 
 def _decider(record: Record, settings: Settings, models: Models) -> Decider:

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_runtime.sinks.recorder._LOOK_EVERY_S", 0.01)
+
+
 def test_an_alert_becomes_a_record_that_gives_back_every_number(tmp_path: Path) -> None:
     event, keeper = alert(memory := 12.5, arrays={"bank": bank()}), recorder(tmp_path)
     keeper.publish(event)

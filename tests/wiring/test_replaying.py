@@ -130,12 +130,25 @@ def test_a_record_that_does_not_give_its_event_says_where(
     assert problem is None if done.problem is None else (problem or "") in done.problem
 
 
-def test_another_bundle_is_told_and_the_recorded_look_decides(
-    copy: Records, ids: list[str], replayer: Replayer
+def elsewhere(record: Record) -> None:
+    record["sight"]["embedding"] = None
+    record["program"]["processor"] = "another one"
+
+
+@pytest.mark.parametrize(
+    ("change", "look"),
+    [
+        (lambda record: record["bundle"].update(sha256="0" * 64), "other bundle"),
+        (elsewhere, "other machine"),
+        (lambda record: record["program"].update(processor="another one"), "same"),
+    ],
+)
+def test_another_model_or_machine_is_told_and_the_recorded_look_decides(
+    copy: Records, ids: list[str], replayer: Replayer, change: Callable[[Record], object], look: str
 ) -> None:
-    changed(copy, ids[0], lambda record: record["bundle"].update(sha256="0" * 64))
+    changed(copy, ids[0], change)
     done = replayer.replay(copy, ids[0])
-    assert (done.reproduced, done.look) == (True, "other bundle")
+    assert (done.reproduced, done.look) == (True, look)
 
 
 def test_a_picture_that_was_retouched_is_found_out(copy: Records, ids: list[str], replayer: Replayer) -> None:
