@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from edge_runtime.decision.boxes import area, centre
 from edge_runtime.decision.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ class Terms:
 
     def point(self, box: Box) -> Point:
         """Return the point of a box that counts."""
-        x = (box[0] + box[2]) / 2
-        return (x, box[3]) if self.anchor == "bottom" else (x, (box[1] + box[3]) / 2)
+        x, y = centre(box)
+        return (x, box[3]) if self.anchor == "bottom" else (x, y)
 
     def state(self) -> dict[str, object]:
         """Return the rule as JSON values."""
@@ -114,11 +115,6 @@ class Line(Terms):
     def distance(self, point: Point) -> float:
         """Return how far the point is from the line, drawn on at both ends, in fractions of the picture."""
         return abs(_side(self.start, self.end, point)) / math.dist(self.start, self.end)
-
-
-def area(box: Box) -> float:
-    """Return the fraction of the picture that a box fills."""
-    return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
 
 
 def checked_polygon(corners: Sequence[Point]) -> tuple[Point, ...]:

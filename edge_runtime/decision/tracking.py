@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_runtime.decision.boxes import area, centre, likeness, overlap, sizes
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from edge_runtime.types import Box, Detection
 
-_MATCH = 0.2
+_MATCH, _NEAR = 0.3, 0.2
 _OTHER_LABEL = 0.5
 _FLICKER_S = 0.6
 _SAME_THING = 0.6
 _NESTED = 0.85
 _PART = 0.2
-_BLEND = 0.5
 _UNSURE_S = 10.0
+_PACE_S = 0.4
+_SIZE_S = 1.5
+_COAST_S = 3.0
+_STRAY = 0.8
+_SMALLER, _LARGER = 0.4, 1.6
+_HIDDEN = 1.5
+_ALIKE = 0.5
+_EDGE = 0.02
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Track:
-    """One thing followed through the pictures of one camera; `box` is where it was last seen."""
+    """One thing followed through the pictures of one camera; `box` is where it was last seen.
+
+    `pace` is how its centre moves, in fractions of the picture a second, and `size` its width and height of late.
+    """
 
     number: int
     box: Box
@@ -37,7 +50,8 @@ class Track:
     hits: int = 1
     misses: int = 0
     confirmed: bool = False
-    velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
+    pace: tuple[float, float] = (0.0, 0.0)
+    size: tuple[float, float] = (0.0, 0.0)
     votes: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -46,8 +60,26 @@ class Track:
         return max(self.votes, key=lambda label: self.votes[label])
 
     def expected(self, at: float) -> NDArray[np.float64]:
-        """Return the box where the thing should be at `at` if it kept its speed, shape (4,)."""
-        return np.asarray(self.box) + self.velocity * min(at - self.last_at, 1.0)
+        """Return the box where the thing should be at `at` if it kept its pace, shape (4,)."""
+        passed = min(at - self.last_at, _COAST_S)
+        return np.asarray(self.box) + np.array(self.pace * 2) * passed
+
+    def hidden(self, at: float) -> bool:
+        """Return whether it was looked for in vain for longer than a box may flicker."""
+        return self.misses > 0 and at - self.last_at > _FLICKER_S
+
+    def reach(self, at: float, box: Box) -> float:
+        """Return how likely a hidden thing has come out here: 1 where expected, 0 or less out of reach.
+
+        It may have stopped or hurried meanwhile; what is half hidden is smaller than it is.
+        """
+        passed = min(at - self.last_at, _COAST_S)
+        wide, high = _size(box)
+        if not _SMALLER < wide * high / (self.size[0] * self.size[1]) < _LARGER:
+            return 0.0
+        (x, y), (then_x, then_y) = centre(box), centre(self.box)
+        away = math.hypot(x - then_x - self.pace[0] * passed, y - then_y - self.pace[1] * passed)
+        return 1 - away / (_STRAY * (math.hypot(*self.size) + math.hypot(*self.pace) * passed))
 
     def state(self) -> dict[str, object]:
         """Return the track as JSON values; the order of the votes decides between equals, so they are a list."""
@@ -61,7 +93,8 @@ class Track:
             "hits": self.hits,
             "misses": self.misses,
             "confirmed": self.confirmed,
-            "velocity": self.velocity.tolist(),
+            "pace": [*self.pace],
+            "size": [*self.size],
             "votes": [[label, votes] for label, votes in self.votes.items()],
         }
 
@@ -69,7 +102,7 @@ class Track:
     def restored(cls, state: Mapping[str, Any]) -> Track:
         """Return the track that `state` was taken of."""
         x0, y0, x1, y1 = state["box"]
-        known = {**state, "box": (x0, y0, x1, y1), "velocity": np.array(state["velocity"], np.float64)}
+        known = {**state, "box": (x0, y0, x1, y1), "pace": (*state["pace"],), "size": (*state["size"],)}
         return cls(**{**known, "votes": dict(state["votes"])})
 
 
@@ -83,10 +116,16 @@ class TrackChanges:
 
 
 class Tracker:
-    """Associates boxes with tracks: sure boxes first, then unsure ones keep known tracks alive (ByteTrack, 2022)."""
+    """Associates boxes with tracks: sure boxes first, then unsure ones keep known tracks alive (ByteTrack, 2022).
+
+    A thing that goes behind another, or behind a pillar, keeps its pace there and its track when it comes out.
+    """
 
     def __init__(self, confirm_frames: int, lost_s: float) -> None:
-        """Report a track after `confirm_frames` sightings and end it `lost_s` seconds after the last."""
+        """Report a track after `confirm_frames` sightings and end it `lost_s` seconds after the last.
+
+        What vanished in the middle of the picture is more likely hidden than gone; it has half as long again.
+        """
         self.confirm_frames = confirm_frames
         self._lost_s = lost_s
         self._count = 0
@@ -104,14 +143,11 @@ class Tracker:
         Only `sure` ones start a track and lead to its being reported, and of these only where `may_start` agrees.
         """
         before = {track.number for track in self.tracks if track.confirmed}
-        left, rest = self._associate(at, [track for track in self.tracks if track.confirmed], sure)
-        fresh = [found for found in rest if may_start(found.box)]
-        tentative, unmatched = self._associate(at, [track for track in self.tracks if not track.confirmed], fresh)
+        unmatched = self._take_sure(at, sure, {found.box for found in sure if may_start(found.box)})
         for track in self.tracks:
             track.sure_at = track.last_at if track.last_at == at else track.sure_at
-        # Unsure boxes bridge a bad moment; a thing that is never sure again was a shadow, or is one now.
-        bridged = [track for track in left if at - track.sure_at < _UNSURE_S]
-        left = [track for track in left if track not in bridged] + self._associate(at, bridged, unsure)[0] + tentative
+        self._take_unsure(at, unsure)
+        left = [track for track in self.tracks if track.last_at < at]
         for track in left:
             track.misses += 1
         for detection in sorted(unmatched, key=lambda found: -found.score):
@@ -141,24 +177,61 @@ class Tracker:
         self._count = state["count"]
         self.tracks = [Track.restored(track) for track in state["tracks"]]
 
+    def _take_sure(self, at: float, sure: Sequence[Detection], fresh: Collection[Box]) -> list[Detection]:
+        """Find the sure boxes' tracks, and return the fresh ones that have none.
+
+        What is not new to the view only continues what looked like it: behind a person there may be a wall that the
+        model takes for one.
+        """
+        known, young = ([one for one in self.tracks if one.confirmed is want] for want in (True, False))
+        left, rest = self._associate(at, known, [found for found in sure if found.box in fresh])
+        left, _ = self._associate(at, left, [found for found in sure if found.box not in fresh], alike=_ALIKE)
+        rest = self._come_out(at, left, rest)
+        return self._associate(at, young, rest)[1]
+
+    def _take_unsure(self, at: float, unsure: Sequence[Detection]) -> None:
+        """Let unsure boxes bridge a bad moment; a thing that is never sure again was a shadow, or is one now."""
+        left = [one for one in self.tracks if one.confirmed and one.last_at < at and at - one.sure_at < _UNSURE_S]
+        seen = [one for one in left if not one.hidden(at)]
+        _, rest = self._associate(at, seen, unsure)
+        self._come_out(at, left, rest)
+
     def _associate(
-        self, at: float, tracks: Sequence[Track], detections: Sequence[Detection]
+        self, at: float, tracks: Sequence[Track], detections: Sequence[Detection], *, alike: float = 0.0
     ) -> tuple[list[Track], list[Detection]]:
         """Pair greedily by overlap, best first; return the tracks and the detections left over."""
         if not tracks or not detections:
             return list(tracks), list(detections)
-        scores = _overlap(
-            np.stack([track.expected(at) for track in tracks]), np.array([found.box for found in detections])
-        )
+        boxes = np.array([found.box for found in detections])
+        scores = likeness(np.stack([track.expected(at) for track in tracks]), boxes)
+        large, larger = sizes(np.array([track.box for track in tracks]))[:, None], sizes(boxes)[None, :]
+        scores[np.minimum(large, larger) / np.maximum(large, larger) < alike] = 0.0
         for row, track in enumerate(tracks):
-            for column, found in enumerate(detections):
-                if found.label not in track.votes:
-                    # A label may flicker from look to look, but what comes after a gap is something else.
-                    scores[row, column] *= _OTHER_LABEL if at - track.last_at <= _FLICKER_S else 0.0
+            # A label may flicker from look to look, but what comes after a gap is something else.
+            other = _OTHER_LABEL if at - track.last_at <= _FLICKER_S else 0.0
+            scores[row] *= [1.0 if found.label in track.votes else other for found in detections]
+            # Whoever was seen once has no known pace yet and may be anywhere near.
+            scores[row, scores[row] < (_MATCH if track.hits > 1 else _NEAR)] = 0.0
+        return self._pair(at, tracks, detections, scores)
+
+    def _come_out(self, at: float, tracks: Sequence[Track], detections: Sequence[Detection]) -> list[Detection]:
+        """Pair what was hidden with what nobody else claims; return the detections left over."""
+        hidden = [track for track in tracks if track.last_at < at and track.hidden(at)]
+        free = [found for found in detections if not self._seen_already(at, found)] if hidden else []
+        if free:
+            reach = [[one.reach(at, found.box) * (found.label in one.votes) for found in free] for one in hidden]
+            self._pair(at, hidden, free, np.array(reach))
+        taken = {track.box for track in hidden if track.last_at == at}
+        return [found for found in detections if found.box not in taken]
+
+    def _pair(
+        self, at: float, tracks: Sequence[Track], detections: Sequence[Detection], scores: NDArray[np.float64]
+    ) -> tuple[list[Track], list[Detection]]:
+        """Pair by score, best first, as long as there is any."""
         free_tracks, free_found = dict(enumerate(tracks)), dict(enumerate(detections))
-        for flat in np.argsort(scores, axis=None)[::-1]:
+        for flat in np.argsort(scores, axis=None, kind="stable")[::-1]:
             row, column = divmod(int(flat), len(detections))
-            if scores[row, column] < _MATCH:
+            if scores[row, column] <= 0:
                 break
             if row in free_tracks and column in free_found:
                 self._extend(free_tracks.pop(row), at, free_found.pop(column))
@@ -166,8 +239,16 @@ class Tracker:
 
     def _extend(self, track: Track, at: float, found: Detection) -> None:
         passed = max(at - track.last_at, 1e-3)
-        moved = (np.asarray(found.box) - np.asarray(track.box)) / passed
-        track.velocity = moved if track.hits == 1 else (1 - _BLEND) * track.velocity + _BLEND * moved
+        (x, y), (then_x, then_y) = centre(found.box), centre(track.box)
+        # Slow enough to outlast the moments in which it goes behind something and its box stands still.
+        newest = max(1 / track.hits, 1 - math.exp(-passed / _PACE_S))
+        track.pace = (
+            track.pace[0] + newest * ((x - then_x) / passed - track.pace[0]),
+            track.pace[1] + newest * ((y - then_y) / passed - track.pace[1]),
+        )
+        newest = 1 - math.exp(-passed / _SIZE_S)
+        wide, high = _size(found.box)
+        track.size = track.size[0] + newest * (wide - track.size[0]), track.size[1] + newest * (high - track.size[1])
         track.box, track.last_at, track.misses = found.box, at, 0
         track.score = max(track.score, found.score)
         track.hits += 1
@@ -179,14 +260,12 @@ class Tracker:
 
         A cat is not also a dog, and a person's head, or a person with the wall around, is not another person.
         """
-        box = np.array([found.box])
         for track in self.tracks:
             if track.last_at == at:
-                other = np.array([track.box])
-                shared, sizes = float(_shared(box, other)[0, 0]), (float(_sizes(box)[0]), float(_sizes(other)[0]))
-                covered = shared / (1 + shared) * sum(sizes) / min(sizes)
-                nested = found.label == track.label and covered > _NESTED and min(sizes) > _PART * max(sizes)
-                if shared > _SAME_THING or nested:
+                same, covered = overlap(found.box, track.box)
+                small, large = sorted((area(found.box), area(track.box)))
+                nested = found.label == track.label and covered > _NESTED and small > _PART * large
+                if same > _SAME_THING or nested:
                     return True
         return False
 
@@ -194,40 +273,23 @@ class Tracker:
         self._count += 1
         track = Track(self._count, found.box, found.score, at, at, at, confirmed=self.confirm_frames <= 1)
         track.votes[found.label] = found.score
+        track.size = _size(found.box)
         self.tracks.append(track)
 
     def _is_lost(self, track: Track, at: float) -> bool:
         """Count looks as well as seconds: an unwatched thing has not left; an unconfirmed one goes after two."""
         if not track.confirmed:
             return track.misses >= 2
-        return track.misses >= 2 and at - track.last_at >= self._lost_s
+        patience_s = self._lost_s * (1.0 if _leaving(track, at) else _HIDDEN)
+        return track.misses >= 2 and at - track.last_at >= patience_s
 
 
-def _overlap(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how likely each pair is the same thing, 0 to 1, shape (n, m).
-
-    Intersection over union is blind to near misses of fast things, so where there is little of it, closeness of the
-    centres measured in box sizes counts, for half as much.
-    """
-    size, other_size = _sizes(boxes), _sizes(others)
-    smaller = np.minimum(size[:, None], other_size[None, :])
-    similar = smaller / np.maximum(size[:, None], other_size[None, :])
-    centre, other_centre = ((b[:, :2] + b[:, 2:]) / 2 for b in (boxes, others))
-    distance = np.linalg.norm(centre[:, None] - other_centre[None, :], axis=2)
-    near = np.clip(1 - distance / (2 * np.sqrt(smaller)), 0, 1) * similar * 0.5
-    likeness: NDArray[np.float64] = np.maximum(_shared(boxes, others), near)
-    return likeness
+def _size(box: Box) -> tuple[float, float]:
+    return max(box[2] - box[0], 1e-6), max(box[3] - box[1], 1e-6)
 
 
-def _shared(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the intersection over union of each pair, shape (n, m)."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=2)
-    ratio: NDArray[np.float64] = shared / (_sizes(boxes)[:, None] + _sizes(others)[None, :] - shared)
-    return ratio
-
-
-def _sizes(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    sizes: NDArray[np.float64] = np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 1e-6, None), axis=1)
-    return sizes
+def _leaving(track: Track, at: float) -> bool:
+    """Return whether a thing was last seen at the picture's edge, or should have come to it since."""
+    return any(
+        box[0] < _EDGE or box[2] > 1 - _EDGE or box[1] < _EDGE for box in (track.box, track.expected(at).tolist())
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from edge_runtime.decision.boxes import area
 from edge_runtime.decision.debounce import Cooldown
-from edge_runtime.decision.places import Line, Zone, area
+from edge_runtime.decision.places import Line, Zone
 from edge_runtime.types import Step
 
 if TYPE_CHECKING:

@@ -100,6 +100,85 @@ def test_a_thing_nobody_looks_at_has_not_left() -> None:
 def test_memory_stays_bounded() -> None:
     tracker = Tracker(confirm_frames=3, lost_s=1.0)
     random = np.random.default_rng(0)
-    for tick in range(500):
+    for tick in range(200):
         tracker.update(tick / 6, [at(float(x), float(y)) for x, y in random.random((20, 2))])
     assert len(tracker.tracks) < 400
+
+
+def names(paths: list[list[Detection | None]], unsure: frozenset[int] = frozenset()) -> list[list[int | None]]:
+    """Return the track that each thing is followed by at the end of each stretch in which it is seen."""
+    tracker, told = Tracker(confirm_frames=3, lost_s=2.0), []
+    for tick, places in enumerate(zip(*paths, strict=True)):
+        there = [place for place in places if place]
+        tracker.update(tick / 6, [] if tick in unsure else there, there if tick in unsure else [])
+        boxes = {track.box: track.number for track in tracker.tracks if track.confirmed and track.last_at == tick / 6}
+        told.append([boxes.get(place.box) if place else None for place in places])
+    return [list(numbers) for numbers in zip(*told, strict=True)]
+
+
+def hide(path: list[Detection], first: int, last: int) -> list[Detection | None]:
+    return [None if first <= tick < last else place for tick, place in enumerate(path)]
+
+
+steps = np.linspace(0.1, 0.9, 40)
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        pytest.param([hide([at(x) for x in steps], 15, 24)], id="behind-a-pillar-for-1.5-s"),
+        pytest.param([hide([at(0.5)] * 40, 15, 24)], id="standing-still-behind-a-van-for-1.5-s"),
+        pytest.param(
+            [hide([at(x) for x in (*steps[:20], *steps[20:0:-1])], 15, 25)], id="turning-round-behind-the-pillar"
+        ),
+        pytest.param(
+            [[at(x) for x in steps], hide([at(1 - x, 0.52) for x in steps], 16, 24)], id="crossing-one-hides-the-other"
+        ),
+        pytest.param([[at(x) for x in steps], [at(1 - x, 0.56) for x in steps]], id="crossing-and-both-seen"),
+        pytest.param(
+            [hide([at(x, 0.5) for x in steps], 15, 24), hide([at(x + 0.05, 0.8) for x in steps], 15, 24)],
+            id="two-together-behind-a-pillar",
+        ),
+    ],
+)
+def test_a_thing_keeps_its_number_through_a_short_occlusion(paths: list[list[Detection | None]]) -> None:
+    followed = [{number for number in numbers if number is not None} for numbers in names(paths)]
+    assert [len(numbers) for numbers in followed] == [1] * len(paths), "one number for each"
+    assert len(set.union(*followed)) == len(paths), "and no two the same"
+
+
+def test_who_comes_out_barely_recognised_is_still_the_same() -> None:
+    path = [hide([at(x) for x in steps], 15, 24)]
+    [numbers] = names(path, unsure=frozenset(range(24, 32)))
+    assert set(numbers[24:]) == set(numbers[10:15])
+
+
+def test_somebody_else_elsewhere_is_not_who_is_hidden() -> None:
+    first = [at(0.3) if tick < 15 else None for tick in range(40)]
+    second = [at(0.9, 0.9) if tick >= 20 else None for tick in range(40)]
+    one, other = names([first, second])
+    assert one[14] is not None
+    assert other[30] is not None
+    assert one[14] != other[30]
+
+
+@pytest.mark.parametrize(
+    ("x", "ended_after_s"),
+    [
+        pytest.param(0.5, 3.0, id="in-the-middle-it-may-be-hidden"),
+        pytest.param(0.05, 2.0, id="at-the-edge-it-has-left"),
+    ],
+)
+def test_what_vanishes_ends_after_lost_s_or_half_as_long_again(x: float, ended_after_s: float) -> None:
+    tracker = Tracker(confirm_frames=1, lost_s=2.0)
+    tracker.update(0.0, [at(x)])
+    ended = [tick / 4 for tick in range(1, 40) if tracker.update(tick / 4, []).ended]
+    assert ended == [ended_after_s]
+
+
+def test_what_has_always_been_there_continues_only_what_looked_like_it() -> None:
+    tracker, wall = Tracker(confirm_frames=1, lost_s=1.0), Detection("person", 0.95, (0.1, 0.0, 0.6, 1.0))
+    tracker.update(0.0, [at(0.4, size=0.2)])
+    for tick in range(1, 4):
+        tracker.update(tick / 6, [wall], may_start=lambda box: box != wall.box)
+    assert [track.box for track in tracker.tracks] == [at(0.4, size=0.2).box]
