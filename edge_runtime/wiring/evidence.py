@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import platform
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
 
 from edge_runtime import __version__
 from edge_runtime.sinks.evidence_folder import EvidenceFolder
@@ -74,8 +77,13 @@ def bundle_facts(manifest: Manifest) -> dict[str, object]:
 @cache
 def program_facts() -> Mapping[str, object]:
     """Return what the last digits of the model's numbers may depend on, besides the model."""
-    libraries = {name: version(name) for name in ("onnxruntime", "numpy", "opencv-python-headless")}
+    libraries = {"onnxruntime": _version("onnxruntime"), "numpy": np.__version__, "opencv": cv2.__version__}
     return {"edge-runtime": __version__, **libraries, "machine": platform.machine(), "processor": _processor()}
+
+
+def _version(name: str) -> str | None:
+    """Return an installed library's version; builds for special hardware go by other names."""
+    return next((one.version for one in distributions(name=name)), None)
 
 
 def _processor() -> str:
