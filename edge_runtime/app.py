@@ -101,7 +101,7 @@ class App:
         self.house = self._make_house((self._mqtt, console, doors, feed), models, answerer, dictation)
         for camera, eye in zip(settings.cameras, cameras, strict=True):
             view = make_view(camera, settings, models, self._scene)
-            self.house.add_camera(eye, view, paced=eye.live or camera.realtime)
+            self.house.add_camera(eye, view, paced=eye.live or camera.realtime, fixed=camera.fixed)
         attend_alerts(self.house, settings, models, self._closing, once=self._once)
         for microphone, ear in zip(settings.microphones, microphones, strict=True):
             if voice:

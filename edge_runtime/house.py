@@ -78,17 +78,21 @@ class House:
         self.views: dict[str, VisionPipeline] = {}
         self.feedback: Feedback | None = None
 
-    def add_camera(self, source: FrameSource, view: VisionPipeline, *, paced: bool) -> None:
-        """Watch a camera; `paced` sources deliver in their own time, the others wait until each frame is analysed."""
+    def add_camera(self, source: FrameSource, view: VisionPipeline, *, paced: bool, fixed: bool = True) -> None:
+        """Watch a camera that is `fixed` to its place or pans.
+
+        `paced` sources deliver in their own time, the others wait until each frame is analysed.
+        """
         self.views[source.name] = view
-        health = PictureHealth()
+        health = PictureHealth(fixed=fixed)
 
         def capture(worker: Worker) -> None:
             for frame in source.frames():
                 if worker.stopping.is_set():
                     break
                 if source.live:
-                    worker.healthy(*(source.trouble or (_state(health.check(frame)), "")))
+                    found = health.check(frame)
+                    worker.healthy(*(source.trouble or (_state(found.status), found.reason)))
                 else:
                     worker.healthy()
                 self._metrics.frames.labels(source.name).inc()

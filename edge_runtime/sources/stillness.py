@@ -1,0 +1,126 @@
+"""Whether a camera shows one and the same picture again and again, even if the sender encodes it anew each time."""
+
+from __future__ import annotations
+
+import zlib
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge_runtime.types import Frame
+
+_SAMPLES_ACROSS = 160
+_CELL = 8  # samples
+_REAL_CHANGE = 6.0
+"""Grey levels; the mean of a cell changes by more when anything moves, and by less at the keyframes of a still."""
+_OTHER_LIGHT = 20.0
+_REPEATED_SHARE = 0.8
+_NEAR_SHARE = 0.5
+_NEAR_LEVELS = 0.6
+_BLOCK_S = 4.0
+_LEARNED_BLOCKS = 5
+_CALM_BLOCKS = 3
+_CALM_PATIENCE_S = 60.0
+_REMEMBER_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """How a picture changed from one to the next: `change` in grey levels, `repeated` where it came before."""
+
+    at: float
+    change: float
+    repeated: float
+
+
+class Stillness:
+    """Takes every frame of one camera, about 0.2 ms each.
+
+    Noise makes each picture of a living sensor unlike all before it. A frozen one comes again bit by bit or, where the
+    sender encodes it anew, changes by less than half of what this camera did in its stillest seconds. A camera whose
+    encoder leaves the noise away repeats itself now and then in ordinary life; it is given a minute more.
+    """
+
+    def __init__(self, after_s: float = 8.0) -> None:
+        self.after_s = after_s
+        self._last: NDArray[np.uint8] | None = None
+        self._anchor: NDArray[np.float32] | None = None
+        self._known: deque[int] = deque(maxlen=64)
+        self._recent: deque[_Span] = deque()
+        self._moved_at = 0.0
+        self._same_since: float | None = None
+        self._block_at = 0.0
+        self._pending: deque[_Span] = deque()
+        self._life: deque[_Span] = deque()
+
+    def check(self, frame: Frame) -> bool:
+        """Return whether the picture has been the same for `after_s`."""
+        step = max(frame.image.shape[1] // _SAMPLES_ACROSS, 1)
+        samples = np.ascontiguousarray(frame.image[::step, ::step, 1])
+        mark, cells = zlib.crc32(samples.tobytes()), _cells(samples)
+        if self._last is None or self._anchor is None or self._last.shape != samples.shape:
+            self._stir(cells, frame.at)
+        else:
+            change = float(np.abs(samples.astype(np.int16) - self._last).mean())
+            self._recent.append(_Span(frame.at, change, float(mark in self._known)))
+            apart = np.abs(cells - self._anchor)
+            if apart.max() > _REAL_CHANGE:
+                if np.median(apart) > _OTHER_LIGHT:
+                    self._life.clear()  # by another light the noise is another
+                self._stir(cells, frame.at)
+        self._last = samples
+        self._known.append(mark)
+        return self._judge(frame.at)
+
+    def _stir(self, cells: NDArray[np.float32], at: float) -> None:
+        self._anchor, self._moved_at = cells, at
+
+    def _judge(self, at: float) -> bool:
+        while self._recent and at - self._recent[0].at > self.after_s:
+            self._recent.popleft()
+        same = at - self._moved_at >= self.after_s and self._repeats()
+        if same:
+            self._pending.clear()
+            self._same_since = at if self._same_since is None else self._same_since
+        else:
+            self._same_since = None
+        self._learn(at)
+        calm = sum(block.repeated >= _REPEATED_SHARE for block in self._life) >= _CALM_BLOCKS
+        return self._same_since is not None and at - self._same_since >= (_CALM_PATIENCE_S if calm else 0.0)
+
+    def _repeats(self) -> bool:
+        learned = len(self._life) >= _LEARNED_BLOCKS
+        usual = min(block.change for block in self._life) if learned else 0.0
+        limit = min(_NEAR_SHARE * usual, _NEAR_LEVELS)
+        same = sum(span.repeated > 0 or span.change < limit for span in self._recent)
+        return same >= _REPEATED_SHARE * max(len(self._recent), 1)
+
+    def _learn(self, at: float) -> None:
+        """Keep what life looks like; the beginning of a freeze is not part of it, hence the wait."""
+        if at - self._block_at >= _BLOCK_S:
+            block = [span for span in self._recent if span.at > self._block_at]
+            self._block_at = at
+            if block:
+                self._pending.append(_whole(block, at))
+        while self._pending and at - self._pending[0].at > 2 * self.after_s:
+            self._life.append(self._pending.popleft())
+        while self._life and at - self._life[0].at > _REMEMBER_S:
+            self._life.popleft()
+
+
+def _whole(spans: list[_Span], at: float) -> _Span:
+    change = float(np.median([span.change for span in spans]))
+    return _Span(at, change, sum(span.repeated for span in spans) / len(spans))
+
+
+def _cells(samples: NDArray[np.uint8]) -> NDArray[np.float32]:
+    height, width = (max(size // _CELL, 1) for size in samples.shape)
+    cut = samples[: height * _CELL, : width * _CELL].astype(np.float32)
+    if min(samples.shape) < _CELL:
+        return cut
+    return np.asarray(cut.reshape(height, _CELL, width, _CELL).mean(axis=(1, 3)), np.float32)
