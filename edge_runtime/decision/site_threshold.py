@@ -22,7 +22,8 @@ SURPRISE = 0.01
 """With more alarms a day than the promise gives in 99 of 100 days, the lowest of them was no anomaly."""
 MARGIN = 0.75
 """Share of the promise that is aimed at: minutes are neither independent nor alike."""
-FINES = 16
+FINES, FINE_MINUTES = 16, 4 * 7 * BLOCKS_A_DAY
+"""So many of the last scores that were fine count, for four weeks of watching."""
 _TAIL = 64
 
 
@@ -77,7 +78,7 @@ class SiteThreshold:
         self._current: tuple[float, ...] = ()
         self._minutes = 0
         self._alarms: tuple[tuple[int, float], ...] = ()
-        self._fines: tuple[float, ...] = ()
+        self._fines: tuple[tuple[int, float], ...] = ()
         self._run = 0
         self._begun: float | None = None
         self._calm: float | None = None
@@ -113,7 +114,7 @@ class SiteThreshold:
 
     def fine(self, score: float) -> None:
         """Take note that an alarm with this score was none: the like of it does not alarm again."""
-        self._fines = (*self._fines, score)[-FINES:]
+        self._fines = (*self._fines, (self._minutes, score))[-FINES:]
         self._alarms = tuple(alarm for alarm in self._alarms if alarm[1] > score)
         self._work_out()
 
@@ -137,7 +138,7 @@ class SiteThreshold:
         stretches = tuple(tuple(float(top) for top in stretch) for stretch in state["stretches"])
         current = tuple(float(top) for top in state["current"])
         alarms = tuple((int(minute), float(score)) for minute, score in state["alarms"])
-        fines = tuple(float(score) for score in state["fines"])
+        fines = tuple((int(minute), float(score)) for minute, score in state["fines"])
         begun, calm, alarmed, run = state["minute"]
         self._minutes = int(state["minutes"])
         self._stretches, self._current = stretches[-STRETCHES:], current[:TOPS]
@@ -179,7 +180,7 @@ class SiteThreshold:
         if len(today) >= self._too_many:
             lowest = min(today, key=lambda alarm: alarm[1])
             lately.remove(lowest)
-            self._enter(lowest[1])
+            self._fines = (*self._fines, (self._minutes, lowest[1]))[-FINES:]
         self._alarms = tuple(lately[-_TAIL:])
 
     def _enter(self, score: float) -> bool:
@@ -221,7 +222,8 @@ class SiteThreshold:
             today = sum(self._minutes - alarm[0] <= BLOCKS_A_DAY for alarm in self._alarms)
             share = self._rate * (self._history() + 1) / len(self._tops) / (1 + today)
             passed = max(self._tops[0], min(self._from + self._beyond(min(share, 1.0)), self._believed))
-        fine = max(self._fines, default=-math.inf)
+        lately = [score for minute, score in self._fines if self._minutes - minute <= FINE_MINUTES]
+        fine = max(lately, default=-math.inf)
         return max(passed, self._least, fine + self._mean)
 
     def _beyond(self, share: float) -> float:
