@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -43,8 +43,8 @@ def browser(speech: Path | None = None) -> Iterator[Browser]:
 class Visit:
     """One page of the browser; `complaints` are its console's errors and all that its scripts did not catch."""
 
-    def __init__(self, of: Browser, url: str, size: tuple[int, int] = WIDE, scheme: Any = "light") -> None:
-        self.context = of.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    def __init__(self, of: Browser, url: str, size: tuple[int, int] = WIDE) -> None:
+        self.context = of.new_context(viewport={"width": size[0], "height": size[1]})
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(20_000)
         self.complaints: list[str] = []

@@ -6,6 +6,7 @@ import { showTeaching } from "./teach.js";
 
 const EVERY_MS = 15000;
 const PERIODS = { month: "This month", day: "Today", minute: "This minute" };
+const WORKERS = { http: "This page and the API", vision: "Seeing", answering: "Answering", timers: "Timers", wyoming: "Voice for Home Assistant" };
 let running = null;
 
 /** Begin; `tell` gets what the box says of itself each time. */
@@ -39,7 +40,7 @@ async function stay(mine) {
 }
 
 function show(box) {
-  at("left").replaceChildren(...(box.left.length ? [list(box.left)] : [el("p", { class: "empty", text: "Nothing. No question, no picture and no sound has left this box for a cloud." })]));
+  at("left").replaceChildren(...(box.left.length ? [list(box.left)] : [el("p", { class: "empty", text: "Nothing. No question and no picture has gone from this box to a cloud." })]));
   at("spending").replaceChildren(...(box.spending ? box.spending.map(cap) : [el("p", { class: "empty", text: `${capital(box.missing.spending ?? "nothing is spent")}.` })]));
   at("parts").replaceChildren(machine(box), parts(box.parts));
   showTeaching(box.missing.teach);
@@ -83,7 +84,7 @@ function machine(box) {
 
 function parts(states) {
   return el("ul", { class: "parts" }, ...Object.entries(states).map(([name, state]) =>
-    el("li", {}, el("span", { text: name }), el("span", { class: `state ${state === "online" ? "good" : "bad"}`, text: state === "online" ? "Well" : capital(state) }))));
+    el("li", {}, el("span", { text: WORKERS[name] ?? name }), el("span", { class: `state ${state === "online" ? "good" : "bad"}`, text: state === "online" ? "Well" : capital(state) }))));
 }
 
 async function showSwitches(why) {

@@ -201,12 +201,12 @@ class Row {
     if (!this.event.snapshot) return el("span", { class: "sign" }, sign(isAlert(this.event) || this.event.kind !== "zone" ? SIGNS[this.event.kind] ?? "dot" : "zone"));
     if (!this.thumb) {
       const image = el("img", { alt: "", loading: "lazy" });
-      this.thumb = el("button", { class: "thumb", type: "button", onclick: () => view(this.event, this.picture) },
+      this.thumb = el("button", { class: "thumb", type: "button", onclick: () => view(this.event) },
         image, el("span", { class: "hidden", text: `Show the picture: ${sentence(this.event)}` }));
       this.watcher = new IntersectionObserver(([entry]) => entry.isIntersecting && this.fetch(image));
       this.watcher.observe(this.thumb);
     }
-    this.thumb.classList.toggle("film", this.event.clip);
+    this.thumb.classList.toggle("has-film", this.event.clip);
     return this.thumb;
   }
 

@@ -1,6 +1,6 @@
 // An alert from close: its picture, its film, what the box may learn of it.
 
-import { ask } from "./api.js";
+import { ask, file } from "./api.js";
 import { at, clock, el } from "./dom.js";
 import { Film } from "./film.js";
 import { keep } from "./teach.js";
@@ -12,9 +12,10 @@ const SIDE = 640;
 let film = null;
 let part = null;
 
-/** Show an alert; `picture` is the address of its snapshot. */
-export function view(event, picture) {
-  const stage = el("div", { class: "film" }, el("img", { src: picture, alt: `Picture of the alert: ${sentence(event)}` }));
+/** Show an alert. */
+export function view(event) {
+  const image = el("img", { alt: `Picture of the alert: ${sentence(event)}`, onload: () => URL.revokeObjectURL(image.src) });
+  const stage = el("div", { class: "screen" }, image);
   const note = el("p", { class: "small muted", role: "status" });
   const actions = el("div", { class: "row" });
   if (event.clip) actions.append(el("button", { class: "primary", type: "button", text: "Play the film", onclick: (click) => play(event, stage, note, click.currentTarget) }));
@@ -25,6 +26,7 @@ export function view(event, picture) {
     stage, actions, note,
   );
   at("viewer").showModal();
+  file(`v1/events/${event.id}/snapshot`).then((url) => { image.src = url; }, (error) => { note.textContent = error.message; });
 }
 
 at("viewer").addEventListener("close", () => {
