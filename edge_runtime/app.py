@@ -43,6 +43,7 @@ from edge_runtime.wiring.event_feed import make_feed
 from edge_runtime.wiring.evidence import make_recorder, record_along
 from edge_runtime.wiring.feedback import Feedback
 from edge_runtime.wiring.household import keep_time
+from edge_runtime.wiring.live_anomalies import attend_anomalies
 from edge_runtime.wiring.mouth import Mouth
 from edge_runtime.wiring.senses import make_event_log
 from edge_runtime.wiring.watching import make_view
@@ -103,6 +104,7 @@ class App:
             view = make_view(camera, settings, models, self._scene)
             self.house.add_camera(eye, view, paced=eye.live or camera.realtime, fixed=camera.fixed)
         attend_alerts(self.house, settings, models, self._closing, once=self._once)
+        attend_anomalies(self.house, settings, models, self._closing, once=self._once)
         for microphone, ear in zip(settings.microphones, microphones, strict=True):
             if voice:
                 listening = sounds[0]() if sounds else None
@@ -214,6 +216,8 @@ class App:
                 mqtt.retain(topic, payload)
         # Without a Response Topic the reply is the "answered" event, which everybody hears on .../answer.
         mqtt.on_message(f"{topics.root(device)}/ask", self._ask)
+        if self.house.feedback:
+            mqtt.on_message(f"{topics.root(device)}/feedback", self.house.feedback.read)
         if self.house.mouth:
             mqtt.on_message(f"{topics.root(device)}/say", partial(_say, self.house.mouth.speaker))
         mqtt.start()

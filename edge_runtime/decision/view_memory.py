@@ -22,6 +22,8 @@ LEARN_S, SAMPLE_S = 4.0, 20.0
 SAMPLES, ENOUGH_SAMPLES = 120, 20
 FIRST_MINUTES, DAY_MINUTES = 10, 1440
 """What is familiar is frozen after 10 watched minutes, then at 30, 60, 120 and so on, later once a day."""
+ELSEWHERE = 0.6
+"""What is known elsewhere in the view, at this share of its distance here, is a known thing at a strange place."""
 HELD_MINUTES = 30
 """What is strange is not learnt before it was there for so long."""
 
@@ -95,6 +97,13 @@ class ViewMemory:
             self.freeze()
             later = 3 * minute if self._next == FIRST_MINUTES else min(2 * minute, minute + DAY_MINUTES)
             self._next = max(later, minute + 1)
+
+    def knows_elsewhere(self, view: View, place: int) -> bool:
+        """Tell whether what is at one place of a look is familiar, but elsewhere in the view."""
+        if self.familiar is None or view.rows is None:
+            return False
+        here = float(self.familiar.distances(view.rows).ravel()[place])
+        return self.familiar.anywhere(view.rows[place]) <= ELSEWHERE * here
 
     def believe(self, places: NDArray[np.intp], rows: Floats, minute: int) -> None:
         """Learn what was said to be fine, and go by it at once; `rows` holds a row for each of `places`."""

@@ -32,7 +32,7 @@ EVERY_S = 0.9
 GAP_S = 90.0
 """After so long without a look, what was seen before it says nothing about what lasts."""
 WINDOWS_S = {"brief": 8.0, "lasting": 40.0}
-"""What passes, and what stays: rain, insects, headlights and people on their way stay at no place for so long."""
+"""Rain, insects, headlights and people on their way stay at no place for so long."""
 LANES = (*WINDOWS_S, "place", "time")
 LEAST = {"brief": 1.0, "lasting": 0.3, "place": 0.08, "time": 5.0}
 """Whatever the history, nothing below: twice the usual distance, a place further off than 8 % of the picture, a kind of
@@ -42,8 +42,6 @@ FLOOR = 0.15
 HOT = 0.7
 """A place is part of something strange from this share of the threshold on."""
 TOLD_S = 60.0
-ELSEWHERE = 0.6
-"""What is known elsewhere in the view, at this share of its distance here, is a known thing at a strange place."""
 REMEMBERED = 16
 
 
@@ -67,6 +65,9 @@ class Unusual:
     Args:
         alarms_per_day: false alarms that the camera may give in a day of watching.
         cooldown_s: seconds before it may alarm again.
+
+    Attributes:
+        snapshot: what is worth keeping, as it was when last asked for.
     """
 
     name = "anomaly"
@@ -76,7 +77,8 @@ class Unusual:
         self._cooldown_s = cooldown_s
         self._each = alarms_per_day / len(LANES)
         self._fines: deque[tuple[str, str, float]] = deque()
-        self._forgets = False
+        self._forgets = self._asked = False
+        self.snapshot: tuple[Mapping[str, object], Mapping[str, NDArray[Any]]] | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -94,11 +96,6 @@ class Unusual:
     def busy(self) -> bool:
         """Tell whether something strange is there, so that looking on is worth it."""
         return self._strange is not None and bool(self._strange.any())
-
-    @property
-    def minutes(self) -> int:
-        """Return how many minutes were watched."""
-        return self._minutes
 
     def decide(self, sight: Sight) -> list[Event]:
         """Return what is unusual about this look; at most one look a second is judged."""
@@ -132,6 +129,10 @@ class Unusual:
         """Begin anew with the next look, as in front of a new view; from any thread."""
         self._forgets = True
 
+    def ask(self) -> None:
+        """Have `snapshot` made with the next look; from any thread."""
+        self._asked = True
+
     def state(self) -> tuple[Mapping[str, object], Mapping[str, NDArray[Any]]]:
         """Return all that the next decision depends on."""
         arrays = {**self._memory.arrays(), "told": self._told}
@@ -157,7 +158,7 @@ class Unusual:
         self._recent = Lingering(times, arrays.get("recent"))
         self._told = arrays["told"]
         self._take(state)
-        ats = (float("-inf") if at is None else float(at) for at in state["at"])
+        ats = [float("-inf") if at is None else float(at) for at in state["at"]]
         self._looked_at, self._told_at, self._minute_at = ats
 
     def kept(self) -> tuple[Mapping[str, object], Mapping[str, NDArray[Any]]]:
@@ -253,7 +254,8 @@ class Unusual:
         if lane.strange is not None:
             there = around_peak(lane.strange, HOT * threshold)
             places = np.flatnonzero(there)
-            data |= {"kind": self._kind(view, lane.strange), "where": bounds(there)}
+            known = self._memory.knows_elsewhere(view, int(lane.strange.argmax()))
+            data |= {"kind": "place" if known else "picture", "where": bounds(there)}
             heat = np.clip(lane.strange / np.float32(2 * threshold), 0, 1).astype(np.float32)
             self._told = np.where(wider(there), at, self._told)
         elif lane.odd:
@@ -264,14 +266,6 @@ class Unusual:
             while len(self._alerts) > REMEMBERED:
                 self._alerts.popitem(last=False)
         return event
-
-    def _kind(self, view: View, strange: Floats) -> str:
-        """Return "place" where the strangest row is familiar elsewhere in the view, else "picture"."""
-        familiar, peak = self._memory.familiar, int(strange.argmax())
-        if familiar is None or view.rows is None or view.distances is None:
-            return "picture"
-        here = float(familiar.distances(view.rows).ravel()[peak])
-        return "place" if familiar.anywhere(view.rows[peak]) <= ELSEWHERE * here else "picture"
 
     def _steps(self, sight: Sight, best: str, lanes: Mapping[str, _Lane]) -> tuple[Step, ...]:
         steps = [
@@ -296,5 +290,7 @@ class Unusual:
             if event_id in self._alerts:
                 self._memory.believe(*self._alerts.pop(event_id), self._minutes)
         if self._forgets:
-            self._forgets = False
+            self._forgets, self.snapshot = False, None
             self._begin()
+        if self._asked:
+            self._asked, self.snapshot = False, self.kept()

@@ -16,6 +16,7 @@ from edge_runtime.sources.files import read_picture
 from edge_runtime.wiring.alerts import make_words
 from edge_runtime.wiring.assembly import Models
 from edge_runtime.wiring.evidence import bundle_facts, program_facts
+from edge_runtime.wiring.live_anomalies import make_anomaly
 from edge_runtime.wiring.watching import make_rules
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     Record = Mapping[str, Any]
     MakeDecider = Callable[[CameraSettings, Settings, Models], Decider | None]
 
-DECIDERS: dict[str, MakeDecider] = {"rules": make_rules, "words": make_words}
+DECIDERS: dict[str, MakeDecider] = {"rules": make_rules, "words": make_words, "anomaly": make_anomaly}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from edge_runtime.sinks.topics import CLOCK_SET_AFTER
 from edge_runtime.wiring.alerts import make_alerts
 from edge_runtime.wiring.assembly import check_labels
 from edge_runtime.wiring.drawn_zones import DrawnZones
+from edge_runtime.wiring.live_anomalies import make_anomaly
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +38,8 @@ def make_view(camera: CameraSettings, settings: Settings, models: Models, scene:
     """
     gate = MotionGate(settings.vision.motion_area, settings.vision.refresh_s)
     alerts = make_alerts(camera, settings, models)
-    deciders: list[Decider] = [make_rules(camera, settings, models), *([alerts] if alerts else [])]
+    anomaly = make_anomaly(camera, settings, models)
+    deciders: list[Decider] = [make_rules(camera, settings, models), *(one for one in (alerts, anomaly) if one)]
     return VisionPipeline(models.detector, gate, deciders, scene, local_time, quiet=quiet_hours(camera, settings))
 
 

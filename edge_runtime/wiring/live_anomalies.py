@@ -1,0 +1,172 @@
+"""What is unusual for each source of a running box: made of settings, kept on disk, and told what was fine."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import zipfile
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from edge_runtime.inference.taught import write_whole
+from edge_runtime.pipelines.unusual import Unusual
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Mapping
+    from contextlib import ExitStack
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from edge_runtime.config import Settings
+    from edge_runtime.house import House
+    from edge_runtime.watch_sections import CameraSettings
+    from edge_runtime.wiring.assembly import Models
+    from edge_runtime.wiring.feedback import Alert, Verdict
+
+log = logging.getLogger(__name__)
+
+FOLDER = "usual"
+KEEP_EVERY_S = 3600.0
+"""Seconds between writes: about half a megabyte for each camera, for the sake of SD cards."""
+_TICK_S = 1.0
+_FORMAT = 1
+
+
+class Learns(Protocol):
+    """Learns what is usual for one source; `kept` and `take` are of the thread that judges, the others of any."""
+
+    def fine(self, event_id: str, gate: str, score: float) -> None:
+        """Take note that an alarm was none."""
+
+    def forget(self) -> None:
+        """Begin anew."""
+
+    def ask(self) -> None:
+        """Have `snapshot` made with the next look or sound."""
+
+    @property
+    def snapshot(self) -> tuple[Mapping[str, object], Mapping[str, NDArray[Any]]] | None:
+        """Return what is worth keeping, as it was when last asked for."""
+
+    def kept(self) -> tuple[Mapping[str, object], Mapping[str, NDArray[Any]]]:
+        """Return what is worth keeping now."""
+
+    def take(self, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take on what `kept` returned."""
+
+
+def make_anomaly(camera: CameraSettings, settings: Settings, models: Models) -> Unusual | None:
+    """Return what learns one camera's view and tells what is unlike it, with what it learnt before.
+
+    None where that is switched off, or the bundle gives no feature maps.
+    """
+    image = models.manifest.image
+    if not (settings.anomaly.enabled and camera.anomaly and image and image.patches):
+        return None
+    unusual = Unusual(settings.anomaly.alarms_per_day, settings.anomaly.cooldown_s)
+    _recall(unusual, usual_file(settings, camera.name), models.manifest.files[image.file].sha256)
+    return unusual
+
+
+def usual_file(settings: Settings, source: str) -> Path:
+    """Return where what is usual for a camera or microphone is kept."""
+    return settings.device.data_dir.expanduser() / FOLDER / f"{source}.npz"
+
+
+def forget_usual(settings: Settings, source: str) -> bool:
+    """Remove what is usual for a source, for a running box to notice; return whether there was anything."""
+    path = usual_file(settings, source)
+    existed = path.exists()
+    path.unlink(missing_ok=True)
+    return existed
+
+
+def attend_anomalies(house: House, settings: Settings, models: Models, closing: ExitStack, *, once: bool) -> None:
+    """Let those who learn what is usual hear what was fine, and keep what they learnt on disk."""
+    learners: dict[str, Learns] = {
+        name: decider for name, view in house.views.items() for decider in view.deciders if isinstance(decider, Unusual)
+    }
+    if house.feedback:
+        house.feedback.register(lambda alert, verdict: _hear(learners, alert, verdict))
+    image = models.manifest.image
+    if once or not learners or not image:
+        return
+    keeper = _Keeper(learners, settings, models.manifest.files[image.file].sha256)
+    house.add_server("usual", keeper.serve)
+    closing.callback(keeper.save)
+
+
+def _hear(learners: Mapping[str, Learns], alert: Alert, verdict: Verdict) -> None:
+    learner = learners.get(alert.source)
+    if alert.kind == "anomaly" and verdict == "fine" and learner:
+        learner.fine(alert.id, str(alert.data["gate"]), float(alert.data["score"]))
+
+
+class _Keeper:
+    """Writes down now and then what is usual, and notices when somebody had it forgotten."""
+
+    def __init__(self, learners: Mapping[str, Learns], settings: Settings, model: str) -> None:
+        self._learners = learners
+        self._paths = {name: usual_file(settings, name) for name in learners}
+        self._model = model
+        self._written = {name for name, path in self._paths.items() if path.exists()}
+
+    def serve(self, stopping: threading.Event, alive: Callable[[], None]) -> None:
+        """Do so until told to stop."""
+        waited_s = 0.0
+        while not stopping.wait(_TICK_S):
+            alive()
+            waited_s += _TICK_S
+            self._notice()
+            if waited_s >= KEEP_EVERY_S:
+                waited_s = 0.0
+                for name, learner in self._learners.items():
+                    if learner.snapshot:
+                        self._write(name, *learner.snapshot)
+                    # What is written an hour later; nobody waits for a look.
+                    learner.ask()
+
+    def save(self) -> None:
+        """Write all down as it is; nobody judges any more."""
+        self._notice()
+        for name, learner in self._learners.items():
+            self._write(name, *learner.kept())
+
+    def _notice(self) -> None:
+        for name in [name for name in self._written if not self._paths[name].exists()]:
+            self._learners[name].forget()
+            self._written.discard(name)
+            log.info("%s: what is usual was forgotten and is learnt anew", name)
+
+    def _write(self, name: str, state: Mapping[str, object], arrays: Mapping[str, NDArray[Any]]) -> None:
+        facts = json.dumps({"format": _FORMAT, "model": self._model, "state": state})
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, facts=np.array(facts), **arrays)
+        path = self._paths[name]
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, buffer.getvalue())
+        except OSError as error:
+            log.warning("what is usual for %s cannot be kept in %s (%s); free space or mend it", name, path, error)
+        else:
+            self._written.add(name)
+
+
+def _recall(learner: Learns, path: Path, model: str) -> None:
+    """Take on what was kept, as far as it is whole and of the same model."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
+            arrays = {key: stored[key] for key in stored.files}
+        facts = json.loads(str(arrays.pop("facts")))
+        if facts["format"] == _FORMAT and facts["model"] == model:
+            learner.take(facts["state"], arrays)
+        else:
+            log.info("%s is of another model or version; what is usual is learnt anew", path)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        log.warning("%s is damaged (%s); what is usual is learnt anew", path, error)
