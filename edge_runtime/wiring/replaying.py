@@ -92,10 +92,8 @@ class Replayer:
         settings = _settings(record, place)
         models = self._models_of(settings)
         sight, look = _seen(record, place, models)
-        decider = _decider(record, settings, models)
-        arrays = {name: record_file.read_array(place / file) for name, file in record["arrays"].items()}
-        decider.restore(record["before"], arrays)
-        events = [settled_again(event, record["steps"]) for event in decider.decide(sight) if event.steps]
+        decided = _decided(_decider(record, settings, models), record, place, sight)
+        events = [settled_again(event, record["steps"]) for event in decided]
         expected = {**_without_name(record["event"]), "steps": record["steps"]}
         wanted = record_file.canonical(expected)
         if any(record_file.decision(event) == wanted for event in events):
@@ -169,6 +167,23 @@ def _decider(record: Record, settings: Settings, models: Models) -> Decider:
     if decider is None:
         raise InputError(f"this version has no {name!r} that decides with the recorded settings")
     return decider
+
+
+def _decided(decider: Decider, record: Record, place: Path, sight: Sight) -> list[Event]:
+    """Return the alerts that the recorded state makes of a sight.
+
+    Raises:
+        InputError: the state is not one of this decider's.
+    """
+    files = set(record["files"]) & set(record["arrays"].values())
+    try:
+        arrays = {
+            name: record_file.read_array(place / file) for name, file in record["arrays"].items() if file in files
+        }
+        decider.restore(record["before"], arrays)
+        return [event for event in decider.decide(sight) if event.steps]
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise InputError(f"the recorded state is damaged, or of another version ({error!r})") from None
 
 
 def _without_name(event: Record) -> dict[str, Any]:

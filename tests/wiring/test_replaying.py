@@ -111,6 +111,8 @@ def another_name(record: Record) -> None:
         (lambda record: record.update(sight=None), "not kept", False, "no picture"),
         (lambda record: record["sight"].pop("presence"), "not kept", False, "presence"),
         (lambda record: record["sight"].update(local="soon"), "not kept", False, "soon"),
+        (lambda record: record["before"].pop("tracker"), "not kept", False, "tracker"),
+        (lambda record: record["sight"].update(novelty=[1, 1, 1]), "not kept", False, "state is damaged"),
         (lambda record: record.update(whole=False), "not kept", False, "mb_per_day"),
     ],
 )
