@@ -26,8 +26,8 @@ FIRST_SET = 1_704_067_200.0
 """1 January 2024; a clock that shows an earlier time has not been set since power-on."""
 KEPT = frozenset(
     {
-        "alert", "anomaly", "answered", "feedback", "intent", "line", "object", "sound", "source_status", "switch",
-        "timer", "zone",
+        "alert", "alert_denied", "anomaly", "answered", "feedback", "intent", "line", "object", "sound",
+        "source_status", "switch", "timer", "zone",
     }
 )  # fmt: skip
 WRITE_EVERY_S = 3.0

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
     from edge_runtime.api.page_services import EventFilter
     from edge_runtime.config import Settings
+    from edge_runtime.sinks.event_past import Remembered
     from edge_runtime.types import Event
 
 IN_MEMORY = 500
-ALERTS = frozenset({"zone", "line", "alert", "anomaly"})
+TOLD = KEPT | {"gate_drift", "timer_finished", "wake"}
+ALERTS = frozenset({"line", "alert", "anomaly"})
 
 
 def make_feed(settings: Settings) -> EventFeed:
@@ -47,7 +49,7 @@ class EventFeed:
 
     def publish(self, event: Event) -> None:
         """Take one event; those that are not worth remembering are passed over."""
-        if event.kind not in KEPT or (event.kind == "object" and event.data.get("type") == "update"):
+        if event.kind not in TOLD or (event.kind == "object" and event.data.get("type") == "update"):
             return
         label, score, data = told(event)
         now = time.time()
@@ -96,9 +98,14 @@ class EventFeed:
             return []
         rows = self._past.newest(wanted.since, wanted.before, wanted.limit, wanted.kinds, wanted.sources)
         return [
-            ToldEvent(row.id, row.kind, row.source, row.wall, row.label, row.score, row.data, row.kind in ALERTS)
+            ToldEvent(row.id, row.kind, row.source, row.wall, row.label, row.score, row.data, _was_alert(row))
             for row in rows
         ]
+
+
+def _was_alert(row: Remembered) -> bool:
+    # The log does not keep the steps of an event, by which an alert is told.
+    return row.kind in ALERTS or (row.kind == "zone" and row.data.get("type") == "enter")
 
 
 def _is_wanted(event: ToldEvent, wanted: EventFilter) -> bool:

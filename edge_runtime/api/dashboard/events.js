@@ -2,7 +2,7 @@
 
 import { file, follow, get, send } from "./api.js";
 import { announce, at, clock, el, percent, sign } from "./dom.js";
-import { isAlert, sentence } from "./words.js";
+import { isAlert, isSure, sentence } from "./words.js";
 import { view } from "./viewer.js";
 
 const SHOWN = 40;
@@ -10,14 +10,14 @@ const MOST = 400;
 const AGAIN_MS = [1500, 5000, 12000];
 const KINDS = [
   ["All", []],
-  ["Alerts", ["zone", "line", "alert", "anomaly"]],
+  ["Alerts", ["zone", "line", "alert", "alert_denied", "anomaly"]],
   ["Seen", ["object"]],
   ["Heard", ["sound", "intent", "wake"]],
   ["Answers", ["answered"]],
-  ["Box", ["source_status", "timer", "switch", "feedback", "gate_drift"]],
+  ["Box", ["source_status", "timer_finished", "switch", "feedback", "gate_drift"]],
 ];
 const SIGNS = {
-  zone: "bell", line: "bell", alert: "bell", anomaly: "bell", object: "person", sound: "sound", intent: "mic", wake: "mic",
+  zone: "bell", line: "bell", alert: "bell", anomaly: "bell", alert_denied: "dot", object: "person", sound: "sound", intent: "mic", wake: "mic",
   answered: "talk", source_status: "camera",
 };
 
@@ -190,7 +190,7 @@ class Row {
     const alert = isAlert(event);
     const title = el("p", { class: "title", text: sentence(event) });
     const when = el("p", { class: "small muted" }, el("time", { datetime: new Date(event.at * 1000).toISOString(), text: clock(event.at) }), ` · ${event.source}`);
-    if (event.score !== null && event.kind !== "answered") when.append(` · ${percent(event.score)}`);
+    if (isSure(event)) when.append(` · ${percent(event.score)}`);
     const body = el("div", { class: "body" }, title, when);
     if (event.kind === "answered" && event.data.text) title.after(el("p", { class: "reply", text: event.data.text }));
     if (alert) body.append(this.actions());
