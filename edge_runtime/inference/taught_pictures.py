@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 LEAST_PICTURES = 3
 MOST_PICTURES = 20
-_SHRINK = 0.3
+_SHRINK = 0.6
 """Share of the vectors' spread that is taken to be alike in all directions: there are about as many as directions."""
 _HIGH = 0.995
-_MARGIN = 0.5
+_MARGIN = 0.3
 _MIDDLE_LOGIT = 3.0
 """The logit of a picture like those it was taught with; 0 is the threshold."""
 _NEAR = 0.8
