@@ -50,7 +50,7 @@ class Camera(Device):
         super().__init__(settings.name)
         self.trouble: Trouble | None = None
         self._settings = settings
-        self._pace = Pace(settings.fps, **({"least_fps": 0.0} if settings.only_key_frames else {}))
+        self._pace = Pace(settings.fps)
         self._failed = False
         self._hardware = settings.hardware
         self._refused_until = 0.0
@@ -83,7 +83,6 @@ class Camera(Device):
             "fps": settings.fps,
             "patience_s": settings.read_timeout_s,
             "transport": settings.transport,
-            "key_frames": settings.only_key_frames,
             "hardware": self._hardware,
             "knock": bool(self._failed and host and not is_number(host[0]) and _OPTIONS not in os.environ),
         }

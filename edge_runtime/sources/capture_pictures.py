@@ -27,6 +27,8 @@ _DAMAGE = re.compile(
 )
 _HEALED_S = 3.0
 """A stream without key frames mends itself; after so long without a new fault its pictures count as whole."""
+_PATIENCE = 0.8
+_BREATH_S = 0.02
 _SLACK = 0.3
 """Of the time between two pictures: a network delivers some early and some late."""
 
@@ -34,30 +36,33 @@ _SLACK = 0.3
 class Damage:
     """Whether the pictures that arrive are whole."""
 
-    def __init__(self) -> None:
+    def __init__(self, at: float) -> None:
         self.count = 0
-        self._since: float | None = None
-        self._last_at = 0.0
+        self._began = False
+        self._whole_at = at
+        self._last_at = at
 
     def whole(self, said: str, *, key_frame: bool, at: float) -> bool:
         """Tell whether the picture that came at `at` is, given what the decoder said about it."""
         if _DAMAGE.search(said):
             self.hit(at)
             return False
-        if self._since is not None and (key_frame or at - self._last_at > _HEALED_S):
-            self._since = None
-        self.count += self._since is not None
-        return self._since is None
+        if self._began and not key_frame and at - self._last_at <= _HEALED_S:
+            self.count += 1
+            return False
+        self._began = False
+        self._whole_at = at
+        return True
 
     def hit(self, at: float) -> None:
         """Count a picture that is not."""
         self.count += 1
-        self._since = at if self._since is None else self._since
+        self._began = True
         self._last_at = at
 
     def lasted_s(self, at: float) -> float:
         """Return for how long no whole picture came."""
-        return 0.0 if self._since is None else at - self._since
+        return at - self._whole_at
 
 
 def main() -> None:
@@ -80,17 +85,24 @@ def main() -> None:
 
 def _serve(parent: Parent, source: Grabber) -> str:
     """Send pictures, and return why there are no more."""
-    period_s, patience_s = 1 / parent.request["fps"], parent.request["patience_s"]
-    damage = Damage()
+    period_s = 1 / parent.request["fps"]
+    # The parent would only know that nothing came.
+    patience_s = _PATIENCE * parent.request["patience_s"]
+    damage = Damage(time.monotonic())
     seen, due = 0, 0.0
     parent.forget()
-    while source.grab():
-        at = time.monotonic()
+    while True:
+        grabbed, at = source.grab(), time.monotonic()
+        said = parent.heard()
+        # A single packet that cannot be decoded looks like the end of the stream; the real end says nothing twice.
+        if not grabbed and not _DAMAGE.search(said):
+            return f"stopped sending pictures{parent.last_words()}"
         seen += 1
-        if not damage.whole(parent.heard(), key_frame=source.key_frame, at=at):
+        if not damage.whole(said, key_frame=source.key_frame, at=at):
             if damage.lasted_s(at) > patience_s:
                 return f"sent damaged pictures alone for {patience_s:g} s{parent.last_words()}"
             parent.forget()
+            time.sleep(0.0 if grabbed else _BREATH_S)
             continue
         if not parent.wanted.is_set() or at + _SLACK * period_s < due:
             continue
@@ -99,9 +111,9 @@ def _serve(parent: Parent, source: Grabber) -> str:
             damage.hit(at)
             continue
         parent.wanted.clear()
-        due = max(due, at - _SLACK * period_s) + period_s
+        # One that came late takes nothing from the next.
+        due = max(due, at - period_s) + period_s
         _send(parent, source, picture, {"at": at, "seen": seen, "damaged": damage.count})
-    return f"stopped sending pictures{parent.last_words()}"
 
 
 def _send(parent: Parent, source: Grabber, picture: NDArray[np.uint8], told: dict[str, object]) -> None:

@@ -159,7 +159,6 @@ def _stream(url: str, request: Mapping[str, Any], problem: Any) -> Capture:
     live = url.lower().startswith("rtsp")
     own = os.environ.get(_OPTIONS)
     options = [_TRANSPORT[request["transport"]]] if live else []
-    options += ["skip_frame;nokey"] if request["key_frames"] else []
     capture = _open(url, own or "|".join([*options, *(_QUICKLY if live else ())]), request)
     if not capture.isOpened() and live and own is None and _SIZE_UNKNOWN.search(problem()):
         # A camera whose description leaves the size out shows it with its next key frame.

@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 SLOW, DAMAGED = "slow", "damaged"
 
-_SETTLE_S = 2.0
-_WINDOW_S = 5.0
+_SETTLE_S = 1.0
+_WINDOW_S = 4.0
 _RECOVERY_S = 2.0
+_LASTS_S = 2.5
+"""A network that holds its breath once and then catches up is not slow."""
+
 _LEAST_FPS = 1.0
 _LATE_S = 3.0
 _GAP_S = 1.0
@@ -47,12 +50,10 @@ class Pace:
     of what is asked of the camera if that is less.
     """
 
-    def __init__(self, fps: float, *, least_fps: float = _LEAST_FPS) -> None:
+    def __init__(self, fps: float) -> None:
         """`fps` pictures a second are asked for."""
         self._wanted = fps
-        self._least = least_fps
         self._usual = 0.0
-        self._trouble: Trouble | None = None
         self.begin()
 
     def begin(self) -> None:
@@ -61,7 +62,8 @@ class Pace:
         self._settled_at: float | None = None
         self._lag: float | None = None
         self._least_lag = 0.0
-        self._trouble = None
+        self._since: float | None = None
+        self._trouble: Trouble | None = None
 
     def update(self, now: Arrival) -> Trouble | None:
         """Return what is wrong as of this picture."""
@@ -75,8 +77,17 @@ class Pace:
         while len(self._arrivals) > 1 and now.at - self._arrivals[1].at >= _WINDOW_S:
             self._arrivals.popleft()
         if now.at - self._arrivals[0].at >= _WINDOW_S:
-            self._trouble = self._judge(now, late_s)
+            self._settle(self._judge(now, late_s), now.at)
         return self._trouble
+
+    def _settle(self, found: Trouble | None, at: float) -> None:
+        """Take for a trouble what lasts."""
+        if found is None:
+            self._since = self._trouble = None
+            return
+        self._since = at if self._since is None else self._since
+        if at - self._since >= _LASTS_S:
+            self._trouble = found
 
     def _judge(self, now: Arrival, late_s: float) -> Trouble | None:
         span_s = _WINDOW_S
@@ -85,7 +96,7 @@ class Pace:
         before = next(each for each in reversed(self._arrivals) if now.at - each.at >= span_s)
         rate = (now.seen - before.seen) / (now.at - before.at)
         damaged = (now.damaged - before.damaged) / max(1, now.seen - before.seen)
-        expected = min(self._wanted, max(self._usual, self._least))
+        expected = min(self._wanted, max(self._usual, _LEAST_FPS))
         # Half of it ends what a third began.
         if damaged >= (1 / 3 if self._trouble is None else 1 / 6):
             return Trouble(
@@ -95,7 +106,7 @@ class Pace:
             return Trouble(SLOW, f"sends {rate:.2g} pictures a second, where {expected:.2g} are usual")
         if late_s > (_LATE_S if self._trouble is None else _LATE_S / 2):
             return Trouble(SLOW, f"its pictures arrive {late_s:.0f} s late: the network is too slow for them")
-        if self._trouble is None:
+        if self._since is None:
             self._usual = max(self._usual, min(rate, self._wanted))
         return None
 

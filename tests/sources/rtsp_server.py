@@ -60,8 +60,11 @@ class Stream:
 
     def _send(self) -> bool:
         self._schedule()
-        self._number = int(time.monotonic() / self._period_s)
-        if self.mood == "stall" or (self.mood == "slow" and time.monotonic() - self._sent_at < SLOW_S):
+        # What is slow leaves nothing out: pictures that build on a missing one would be damaged.
+        if self.mood == "slow" and time.monotonic() - self._sent_at < SLOW_S:
+            return False
+        self._number += 1
+        if self.mood == "stall":
             return False
         self._sent_at = time.monotonic()
         picture = self._pictures[self._number % len(self._pictures)]
@@ -91,12 +94,9 @@ def lock(server: GstRtspServer.RTSPServer, factories: list[Factory], login: str)
     token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, "user")
     auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
     server.set_auth(auth)
+    allowed = "user, media.factory.access=(boolean)true, media.factory.construct=(boolean)true"
     for factory in factories:
-        factory.add_role_from_structure(
-            Gst.Structure.new_from_string(
-                "user, media.factory.access=(boolean)true, media.factory.construct=(boolean)true"
-            )[0]
-        )
+        factory.add_role_from_structure(Gst.Structure.new_from_string(allowed))
 
 
 def main() -> None:

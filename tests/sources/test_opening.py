@@ -74,7 +74,7 @@ def test_a_bad_address_says_what_is_accepted(url: str, message: str) -> None:
 def test_a_pipeline_needs_gstreamer(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = CameraSettings(name="door", url="libcamerasrc ! appsink")
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(InputError, match="install gstreamer1.0-tools"):
+    with pytest.raises(InputError, match=r"install gstreamer1\.0-tools"):
         open_camera(settings)
     monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/gst-launch-1.0")
     assert isinstance(open_camera(settings), Camera)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from edge_runtime.sources.capture_pictures import Damage
+from edge_runtime.sources.faults import explain, host_of, is_number, knock
+
+
+@pytest.mark.parametrize(
+    ("problem", "meaning"),
+    [
+        ("cannot be opened: method DESCRIBE failed: 401 Unauthorized", "refuses the login: check the user name"),
+        ("cannot be opened: HTTP error 403 Forbidden", "forbids this stream"),
+        ("cannot be opened: method DESCRIBE failed: 404 (Not Found)", "has no such stream: check the path"),
+        ("cannot be opened: Connection to tcp://10.0.0.2:554?timeout=0 failed: Connection refused", "refuses conn"),
+        ("cannot be opened: No route to host", "cannot be reached: is it on the network?"),
+        ("cannot be opened: nobody answers at port 554", "cannot be reached"),
+        ("cannot be opened: Temporary failure in name resolution", "is not known by that name"),
+        ("cannot be opened: method SETUP failed: 461 Unsupported transport", "does not send that way"),
+        ("gave nothing for 5 s: error while decoding MB 3 4", "sends data that is no whole picture"),
+        ("gave nothing for 5 s", "gave nothing for 5 s"),
+    ],
+)
+def test_a_problem_is_told_with_what_to_do(problem: str, meaning: str) -> None:
+    told = explain(problem)
+    assert told.startswith(meaning)
+    assert "tcp://" not in told, "where it is stands in front of it already"
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("rtsp://u:p@10.0.0.2/live", ("10.0.0.2", 554)),
+        ("http://camera.local:8080/mjpg", ("camera.local", 8080)),
+        ("rtsp://10.0.0.2:99999/", None),
+        ("rtsp://[::1]:8554/a", ("::1", 8554)),
+        ("udp://239.0.0.1:5000", None),
+        ("/dev/video0", None),
+        ("libcamerasrc ! appsink", None),
+    ],
+)
+def test_who_can_be_knocked_for(url: str, host: tuple[str, int] | None) -> None:
+    assert host_of(url) == host
+
+
+@pytest.mark.parametrize(("host", "number"), [("10.0.0.2", True), ("::1", True), ("camera.local", False)])
+def test_a_name_is_no_number(host: str, number: bool) -> None:
+    assert is_number(host) is number
+
+
+def test_a_knock_says_whether_somebody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert knock("127.0.0.1", port) == ""
+    assert knock("127.0.0.1", port) == "cannot be opened: Connection refused"
+
+
+LOST = "RTP: missed 4 packets"
+
+
+@pytest.mark.parametrize(
+    ("pictures", "whole"),
+    [
+        pytest.param([("", False)] * 3, [True] * 3, id="nothing said"),
+        pytest.param([("unable to decode APP fields", False)], [True], id="said about something else"),
+        pytest.param([(LOST, False), ("", False), ("", True), ("", False)], [False, False, True, True], id="mended"),
+        pytest.param([(LOST, True), ("", False)], [False, False], id="a damaged key frame mends nothing"),
+        pytest.param([(LOST, False), *[("", False)] * 4], [False] * 4 + [True], id="no key frames at all"),
+    ],
+)
+def test_what_builds_on_a_damaged_picture_is_damaged(pictures: list[tuple[str, bool]], whole: list[bool]) -> None:
+    damage = Damage(0.0)
+    found = [damage.whole(said, key_frame=key, at=float(at)) for at, (said, key) in enumerate(pictures)]
+    assert found == whole
+    assert damage.count == found.count(False)
