@@ -184,6 +184,8 @@ def attend_alerts(house: House, settings: Settings, models: Models, closing: Exi
     if looking:
         house.hold_back(looking.take)
         closing.callback(looking.close)
+    if house.feedback:
+        learn_of(house, house.feedback)
     closing.callback(keep_alerts(house, settings, models, once=once))
 
 

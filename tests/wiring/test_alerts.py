@@ -108,7 +108,9 @@ def house_of(views: dict[str, Any]) -> tuple[House, list[str], list[Callable[...
         served.append(name)
         serves.append(serve)
 
-    made = SimpleNamespace(views=views, add_server=add_server, hold_back=lambda _: None, tell=lambda _: None)
+    made = SimpleNamespace(
+        views=views, add_server=add_server, hold_back=lambda _: None, tell=lambda _: None, feedback=None
+    )
     return cast("House", made), served, serves
 
 
