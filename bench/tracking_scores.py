@@ -72,7 +72,7 @@ def _paired(
     pairs: dict[int, int] = {}
     for thing, box in there.items():
         track = kept.get(thing)
-        if track in seen and track not in pairs.values() and iou(box, seen[track]) >= overlap:
+        if track is not None and track in seen and track not in pairs.values() and iou(box, seen[track]) >= overlap:
             pairs[thing] = track
     things, tracks = [n for n in there if n not in pairs], [n for n in seen if n not in pairs.values()]
     fits = np.array([[iou(there[a], seen[b]) for b in tracks] for a in things]).reshape(len(things), len(tracks))
