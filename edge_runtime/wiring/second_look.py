@@ -54,8 +54,8 @@ class SecondLook:
         self._waiting = threading.Semaphore(WAITING)
 
     def take(self, event: Event) -> bool:
-        """Return whether an event is looked at first; it is told afterwards then."""
-        if event.kind != ALERT or event.data.get("confirmed") is not None:
+        """Return whether an event is looked at first; it is told afterwards then. In quiet hours nothing is."""
+        if event.kind != ALERT or not event.steps:
             return False
         if not self._waiting.acquire(blocking=False):
             self._tell(settled(event, _unseen("too many alerts wait already")))

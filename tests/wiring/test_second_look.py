@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -103,10 +103,17 @@ def test_the_cloud_sees_the_thing_and_what_is_around_it() -> None:
     assert told.steps[-1].facts["cost_usd"] == 0.001
 
 
-@pytest.mark.parametrize("kind", ["anomaly", "alert_denied", "motion"])
-def test_other_events_go_their_way(kind: str) -> None:
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(alert("anomaly"), id="no alert in words"),
+        pytest.param(alert("alert_denied"), id="looked at already"),
+        pytest.param(replace(alert(), steps=(), trace=None), id="in quiet hours"),
+    ],
+)
+def test_other_events_go_their_way(event: Event) -> None:
     second = SecondLook(Cloud(), lambda _: None, 5.0)
-    assert not second.take(alert(kind))
+    assert not second.take(event)
     second.close()
 
 
