@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -8,14 +9,17 @@ import pytest
 from edge_runtime.decision.motion import MotionGate
 from edge_runtime.decision.places import Line, Zone
 from edge_runtime.decision.scene import Scene
+from edge_runtime.decision.schedule import Schedule
 from edge_runtime.decision.tracking import Tracker
 from edge_runtime.decision.zones import ZoneMonitor
 from edge_runtime.pipelines.rules import Rules
 from edge_runtime.pipelines.vision import VisionPipeline
-from edge_runtime.types import Detection, Event, Frame, Image, Look
+from edge_runtime.types import Detection, Event, Frame, Image, Look, Sight, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
 FPS = 6
 YARD = Zone("yard", ((0.3, 0.0), (0.7, 0.0), (0.7, 1.0), (0.3, 1.0)), cooldown_s=0.0)
@@ -117,3 +121,42 @@ def test_something_that_stands_still_stays_one_thing() -> None:
 def test_what_has_always_been_there_is_no_visitor() -> None:
     events, _, _ = play(lambda at: 0.7 if 10 < at < 20 else None, 40, fancies=True)
     assert told(events, "object") == ["new", "end"], "the wall that the model takes for a person has not just come"
+
+
+class Crier:
+    """A decider that alerts at every look."""
+
+    name, features, busy = "crier", False, True
+
+    def decide(self, sight: Sight) -> list[Event]:
+        told = Event("object", sight.frame.source, sight.frame.at, {"type": "new"})
+        return [told, Event("alert", sight.frame.source, sight.frame.at, {"prompt": "x"}, steps=(Step("word", {}),))]
+
+    def finish(self, source: str, at: float) -> list[Event]:  # noqa: ARG002
+        return []
+
+    def state(self) -> tuple[dict[str, object], dict[str, NDArray[Any]]]:
+        return {}, {}
+
+    def restore(self, state: object, arrays: object) -> None:
+        """Take on nothing."""
+
+
+@pytest.mark.parametrize(
+    ("hour", "alerts"),
+    [
+        pytest.param(23, False, id="in-quiet-hours"),
+        pytest.param(12, True, id="out-of-them"),
+        pytest.param(None, True, id="while-the-clock-was-never-set"),
+    ],
+)
+def test_in_quiet_hours_no_decider_alerts(hour: int | None, alerts: bool) -> None:
+    def clock(_: float) -> datetime | None:
+        return None if hour is None else datetime(2026, 1, 5, hour, tzinfo=UTC)
+
+    quiet = Schedule(("22:00-06:00",))
+    view = VisionPipeline(Painted(), MotionGate(0.0, 10.0), [Crier()], Scene(), clock, quiet=quiet)
+    told, alert = (event for event in view.step(Frame("door", 0.0, picture(None))) if event.kind != "motion")
+    assert "quiet" not in told.data
+    assert bool(alert.steps) is bool(alert.trace) is alerts
+    assert alert.data.get("quiet", False) is not alerts
