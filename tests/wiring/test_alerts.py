@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import ExitStack
+from importlib import resources
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,9 +13,13 @@ import numpy as np
 import pytest
 
 from edge_runtime.config import Settings
+from edge_runtime.decision.motion import MotionGate
 from edge_runtime.decision.scene import Scene
 from edge_runtime.errors import ConfigError, InputError
+from edge_runtime.pipelines.vision import VisionPipeline
+from edge_runtime.sources.replay import VideoFile
 from edge_runtime.types import Event, Frame, Look, Sight, Step
+from edge_runtime.watch_sections import CameraSettings
 from edge_runtime.wiring.alerts import Seekers, attend_alerts, learn_of, make_alerts, make_words, prompts_of
 from edge_runtime.wiring.assembly import Models
 from edge_runtime.wiring.feedback import Feedback
@@ -22,7 +28,6 @@ from edge_runtime.wiring.watching import make_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from edge_runtime.house import House
     from edge_runtime.types import Image
@@ -195,3 +200,15 @@ def test_pictures_of_another_model_are_left_out_and_told(
     monkeypatch.setattr("edge_runtime.wiring.teaching_pictures.picture_model", lambda _: "0" * 64)
     assert taught_pictures(tmp_path, models) == {}
     assert "taught with another model" in caplog.text
+
+
+def test_on_the_demo_clip_the_visitor_and_the_cat_are_told_and_nothing_else(box: Path, models: Models) -> None:
+    absent = ("a fire", "a dog on the sofa", "a parcel on the doorstep", "a man with a gun", "smoke", "a bicycle")
+    wanted = settings(box, "a person at the door", "a cat", *absent)
+    words = make_alerts(wanted.cameras[0], wanted, models)
+    assert words is not None
+    view = VisionPipeline(models.detector, MotionGate(0.002, 10.0), [words], Scene())
+    clip = Path(str(resources.files("edge_runtime.demo"))) / "clip.mp4"
+    film = VideoFile(CameraSettings(name="door", url=str(clip), fps=4))
+    told = [event for frame in film.frames() for event in view.step(frame)]
+    assert [event.data["prompt"] for event in told if event.kind == "alert"] == ["a person at the door", "a cat"]
