@@ -114,6 +114,9 @@ class CameraSettings(Section):
         default="auto", description="How an RTSP camera sends: auto takes TCP where the camera can, else UDP."
     )
     hardware: bool = Field(default=True, description="Decode in hardware where there is some that OpenCV can use.")
+    fixed: bool = Field(
+        default=True, description="It stays where it looks: tell when its view moves or blurs; false for one that pans."
+    )
     open_timeout_s: float = Field(default=8.0, gt=0, description="Seconds to wait for the first picture.")
     read_timeout_s: float = Field(
         default=5.0, gt=0, description="Seconds without a picture before the camera is restarted."
