@@ -164,6 +164,18 @@ def test_eyes_that_were_tapped_say_which_feature_maps_they_give(workshop: Worksh
     assert manifest.path("image.onnx").read_text(encoding="utf-8") == "tapped"
 
 
+def test_eyes_come_with_ordinary_pictures_where_the_recipe_wants_them(workshop: Workshop) -> None:
+    recipe = workshop.recipe.read_text(encoding="utf-8")
+    workshop.recipe.write_text(f"{recipe}[ordinary]\nseed = 1\ncount = 2\n", encoding="utf-8")
+    (workshop.folder("calibrate") / "pictures.npz").write_text("seen", encoding="utf-8")
+    told = '{"image": {"ordinary": "pictures.npz"}}'
+    (workshop.folder("calibrate") / "pictures.json").write_text(told, encoding="utf-8")
+    bundle.run(Workshop(workshop.recipe, workshop.data, workshop.teachers, workshop.build))
+    part = Manifest.load(workshop.model / "bundle").part(ImagePart)
+    assert part.ordinary == "pictures.npz"
+    assert part.area, "what else is told of the eyes stays"
+
+
 def test_the_ears_are_told_what_they_hear_with(workshop: Workshop) -> None:
     bundle.run(workshop)
     part = Manifest.load(workshop.model / "bundle").part(PhonesPart)
