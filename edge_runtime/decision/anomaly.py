@@ -24,6 +24,7 @@ _PROJECTED = 32
 _CHUNK = 4096
 _LEAST_SPREAD = 0.05
 _MOST_SCORES = 2000
+_TOP = 3
 _FORMAT = 1
 _COOL = 0.75
 
@@ -46,10 +47,11 @@ class AnomalyMemory:
         self.scores: tuple[float, ...] = ()
         """What normal things scored against a memory that had not learnt them, newest last."""
         self._rows: Floats = np.empty((0, 0), np.float32)
+        self._reach = 0.0
         self._fresh: tuple[Floats, ...] = ()
         self._mean: NDArray[np.float64] = np.empty(0)
         self._squares: NDArray[np.float64] = np.empty(0)
-        self._ready: tuple[Floats, Floats, Floats] | None = None
+        self._ready: tuple[Floats, Floats] | None = None
 
     @property
     def dimensions(self) -> int:
@@ -78,18 +80,8 @@ class AnomalyMemory:
         self.scores = (*self.scores, *map(float, scores))[-_MOST_SCORES:]
 
     def threshold(self, false_alarms: float = FALSE_ALARMS) -> float:
-        """Return the score that at most this share of normal things exceeds, however scores are spread.
-
-        It is the conformal quantile (Vovk, Gammerman and Shafer, 2005) of the scores of `judge`; where they are too few
-        for that, the highest and half as far again as it lies above the middle one.
-        """
-        if not self.scores:
-            return math.inf
-        ordered = np.sort(np.asarray(self.scores, np.float64))
-        place = math.ceil((1.0 - false_alarms) * (len(ordered) + 1)) - 1
-        if place < len(ordered):
-            return float(ordered[place])
-        return float(ordered[-1] + 0.5 * (ordered[-1] - np.median(ordered)))
+        """Return the score that at most this share of normal things exceeds."""
+        return exceeded_by(self.scores, false_alarms)
 
     def score(self, cells: Floats) -> tuple[float, Floats]:
         """Return how unusual a thing is, and each of its cells: distances to the nearest remembered row, 1 is a spread.
@@ -98,7 +90,8 @@ class AnomalyMemory:
             cells: float32 (rows, columns, dimensions), or any shape that ends so.
 
         Returns:
-            The score of the whole, and float32 of the shape of `cells` without its last axis.
+            The mean of the three cells that are the most unusual, and each cell's distance, float32 of the shape of
+            `cells` without its last axis.
 
         Raises:
             ValueError: nothing was learnt, or cells have other features.
@@ -108,14 +101,10 @@ class AnomalyMemory:
         flat = _flat(cells)
         if flat.shape[1] != self.dimensions:
             raise ValueError(f"cells have {flat.shape[1]} features, the memory's have {self.dimensions}")
-        bank, norms, scale = self._prepared()
-        near = np.empty(len(flat), np.float32)
-        for start in range(0, len(flat), _CHUNK):
-            part = (flat[start : start + _CHUNK] - self._mean.astype(np.float32)) * scale
-            distances = norms - 2.0 * (part @ bank.T)
-            near[start : start + _CHUNK] = distances.min(1) + np.einsum("nd,nd->n", part, part)
-        heat: Floats = np.sqrt(np.maximum(near, 0.0)).reshape(cells.shape[:-1])
-        return float(heat.max()), heat
+        bank, scale = self._prepared()
+        near = _nearest((flat - self._mean.astype(np.float32)) * scale, bank)
+        heat: Floats = np.sqrt(near).reshape(cells.shape[:-1])
+        return float(np.sort(heat, axis=None)[-_TOP:].mean()), heat
 
     def copy(self) -> AnomalyMemory:
         """Return another memory of the same; what one learns from now on the other does not."""
@@ -131,6 +120,7 @@ class AnomalyMemory:
             "size": np.array(self.size),
             "count": np.array(self.count),
             "rows": self._rows,
+            "reach": np.array(self._reach),
             "mean": self._mean,
             "squares": self._squares,
             "scores": np.array(self.scores, np.float64),
@@ -149,6 +139,7 @@ class AnomalyMemory:
             memory = cls(int(arrays["size"]))
             memory.count = int(arrays["count"])
             memory._rows = np.asarray(arrays["rows"], np.float32)
+            memory._reach = float(arrays["reach"])
             memory._mean = np.asarray(arrays["mean"], np.float64)
             memory._squares = np.asarray(arrays["squares"], np.float64)
             memory.scores = tuple(np.asarray(arrays["scores"], np.float64).tolist())
@@ -187,24 +178,52 @@ class AnomalyMemory:
         scale: Floats = (1.0 / (np.maximum(spread, floor) * math.sqrt(self.dimensions))).astype(np.float32)
         return scale
 
-    def _prepared(self) -> tuple[Floats, Floats, Floats]:
-        """Return the kept rows in spreads, their squared lengths, and the scale."""
+    def _prepared(self) -> tuple[Floats, Floats]:
+        """Return the kept rows in spreads, and the scale."""
         if self._ready is None:
             self._settle()
             scale = self._scale()
             bank = (self._rows - self._mean.astype(np.float32)) * scale
-            self._ready = bank, np.einsum("nd,nd->n", bank, bank), scale
+            self._ready = bank, scale
         return self._ready
 
     def _settle(self) -> None:
         """Choose which rows to keep among the kept and the fresh ones."""
         if not self._fresh:
             return
-        rows = np.concatenate([self._rows, *self._fresh])
+        kept, fresh = self._rows, np.concatenate(self._fresh)
         self._fresh, self._ready = (), None
+        if len(kept) == self.size:
+            # What lies no farther from a kept row than kept rows do from each other would not be chosen.
+            fresh = fresh[_nearest(self._spread_out(fresh), self._spread_out(kept)) > self._reach]
+        rows = np.concatenate([kept, fresh])
         if len(rows) > self.size:
-            rows = rows[np.sort(_centres((rows - self._mean.astype(np.float32)) * self._scale(), self.size))]
+            chosen, self._reach = _centres(self._spread_out(rows), self.size)
+            rows = rows[np.sort(chosen)]
         self._rows = rows
+
+    def _spread_out(self, rows: Floats) -> Floats:
+        """Return rows in spreads, in few random directions, which are always the same ones: PatchCore's shortcut."""
+        out: Floats = (rows - self._mean.astype(np.float32)) * self._scale()
+        if rows.shape[1] <= _PROJECTED:
+            return out
+        dice = np.random.default_rng(0)
+        return out @ dice.normal(size=(rows.shape[1], _PROJECTED)).astype(np.float32)
+
+
+def exceeded_by(scores: Sequence[float], share: float) -> float:
+    """Return what at most this share of further scores of the same kind exceeds, however they are spread.
+
+    It is the conformal quantile (Vovk, Gammerman and Shafer, 2005); where scores are too few for that, the highest and
+    half as far again as it lies above the middle one. Without scores nothing exceeds it.
+    """
+    if not len(scores):
+        return math.inf
+    ordered = np.sort(np.asarray(scores, np.float64))
+    place = math.ceil((1.0 - share) * (len(ordered) + 1)) - 1
+    if place < len(ordered):
+        return float(ordered[place])
+    return float(ordered[-1] + 0.5 * (ordered[-1] - np.median(ordered)))
 
 
 def warmth(heat: Floats, threshold: float) -> Floats:
@@ -217,14 +236,20 @@ def _flat(rows: Floats) -> Floats:
     return np.ascontiguousarray(rows, np.float32).reshape(-1, rows.shape[-1])
 
 
-def _centres(rows: Floats, count: int) -> NDArray[np.int64]:
-    """Return which rows cover all of them best, each the farthest from those before it (Gonzalez, 1985).
+def _nearest(rows: Floats, bank: Floats) -> Floats:
+    """Return how far each row is from the nearest of a bank, squared."""
+    lengths, near = np.einsum("nd,nd->n", bank, bank), np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), _CHUNK):
+        part = rows[start : start + _CHUNK]
+        near[start : start + _CHUNK] = (lengths - 2.0 * (part @ bank.T)).min(1) + np.einsum("nd,nd->n", part, part)
+    return np.maximum(near, 0.0)
 
-    Distances are those of a random projection, as PatchCore's are, which is always the same one.
+
+def _centres(rows: Floats, count: int) -> tuple[NDArray[np.int64], float]:
+    """Return which rows cover all of them best, and how far the farthest is from them, squared.
+
+    Each is the farthest from those before it (Gonzalez, 1985).
     """
-    if rows.shape[1] > _PROJECTED:
-        dice = np.random.default_rng(0)
-        rows = rows @ dice.normal(size=(rows.shape[1], _PROJECTED)).astype(np.float32)
     lengths = np.einsum("nd,nd->n", rows, rows)
     chosen = np.empty(count, np.int64)
     nearest = np.full(len(rows), np.inf, np.float32)
@@ -234,4 +259,4 @@ def _centres(rows: Floats, count: int) -> NDArray[np.int64]:
         nearest = np.minimum(nearest, lengths - 2.0 * (rows @ rows[last]) + lengths[last])
         nearest[last] = -1.0
         last = int(nearest.argmax())
-    return chosen
+    return chosen, max(0.0, float(nearest[last]))

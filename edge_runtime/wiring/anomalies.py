@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,10 @@ import cv2
 import numpy as np
 
 from edge_runtime.bundles.parts import ImagePart
-from edge_runtime.decision.anomaly import FALSE_ALARMS, AnomalyMemory, warmth
+from edge_runtime.decision.anomaly import FALSE_ALARMS, warmth
+from edge_runtime.decision.anomaly_levels import LevelMemory
 from edge_runtime.errors import BundleError, InputError
-from edge_runtime.inference.patches import picture_cells, sound_cells
+from edge_runtime.inference.patches import PatchEyes, sound_cells
 from edge_runtime.sinks.alert_picture import heated
 from edge_runtime.sinks.snapshot import save_picture
 from edge_runtime.sources.files import is_sound, read_picture, read_sound
@@ -72,18 +74,17 @@ class Inspector:
         before = self._store.load(name)
         if before is not None:
             self._check(name, before)
-        memory = before.memory if before else AnomalyMemory()
         kind: Kind | None = before.kind if before else None
-        learning = Learning(memory)
+        learning = Learning(before.memory if before else None)
         for path in paths:
             try:
                 kind = kind or _kind(Path(path))
                 learning.add(self._cells(path, kind))
             except InputError as error:
                 notice(path, error)
-        if kind is None or (before is None and learning.files < LEAST):
+        memory = learning.judged()
+        if kind is None or memory is None or (before is None and learning.files < LEAST):
             raise InputError(f"{learning.files} files can be used; learn {name} from {LEAST} or more that are normal")
-        learning.judge()
         files = learning.files + (before.files if before else 0)
         self._store.save(name, Normal(memory, kind, self._model(kind), files))
         threshold = memory.threshold()
@@ -128,12 +129,16 @@ class Inspector:
             usable = normal.model == self._model(normal.kind)
             yield {"name": name, "kind": normal.kind, "files": normal.files, "threshold": threshold, "usable": usable}
 
-    def _cells(self, path: str, kind: Kind) -> Floats:
+    @cached_property
+    def _eyes(self) -> PatchEyes:
+        return PatchEyes(self._models.image, self._models.manifest)
+
+    def _cells(self, path: str, kind: Kind) -> tuple[Floats, ...]:
         if _kind(Path(path)) != kind:
             raise InputError(f"{path}: not a {kind}, as those are that were learnt; use another NAME for it")
         if kind == "sound":
-            return sound_cells(read_sound(Path(path)).samples)
-        return picture_cells(self._models.detector.look(read_picture(Path(path)), features=True).patches)
+            return (sound_cells(read_sound(Path(path)).samples),)
+        return self._eyes.cells(read_picture(Path(path)))
 
     def _model(self, kind: Kind) -> str:
         if kind == "sound":
@@ -159,34 +164,37 @@ class Learning:
     (cross-conformal prediction, Vovk 2015).
 
     Args:
-        memory: what was learnt before; it learns too.
+        memory: what was learnt before, which learns too; None begins anew.
     """
 
-    def __init__(self, memory: AnomalyMemory) -> None:
+    def __init__(self, memory: LevelMemory | None = None) -> None:
         self.files = 0
         self._memory = memory
-        self._others = [memory.copy() for _ in range(_FOLDS)]
-        self._kept: list[tuple[int, NDArray[np.float16]]] = []
+        self._others: list[LevelMemory] = []
+        self._kept: list[tuple[int, list[NDArray[np.float16]]]] = []
         self._every = 1
 
-    def add(self, cells: Floats) -> None:
-        """Learn the cells of one file."""
+    def add(self, levels: Sequence[Floats]) -> None:
+        """Learn the cells of one file in each level."""
+        self._memory = self._memory or LevelMemory(len(levels))
+        self._others = self._others or [self._memory.copy() for _ in range(_FOLDS)]
         fold = self.files % _FOLDS
-        self._memory.learn(cells)
-        for place, other in enumerate(self._others):
+        for place, memory in enumerate([*self._others, self._memory]):
             if place != fold:
-                other.learn(cells)
+                memory.learn(levels)
         if self.files % self._every == 0:
-            self._kept.append((fold, cells.astype(np.float16)))
+            self._kept.append((fold, [cells.astype(np.float16) for cells in levels]))
         if len(self._kept) > _MOST_JUDGED:
             # Every other file is one of each of three folds in turn.
             self._kept, self._every = self._kept[::2], self._every * 2
         self.files += 1
 
-    def judge(self) -> None:
-        """Let the memory know what files score that were not learnt."""
-        judges = ((self._others[fold], cells) for fold, cells in self._kept)
-        self._memory.judge([judge.score(cells.astype(np.float32))[0] for judge, cells in judges if judge.count])
+    def judged(self) -> LevelMemory | None:
+        """Return the memory, which knows by now what files score that were not learnt; None where there were none."""
+        judges = [(self._others[fold], [cells.astype(np.float32) for cells in levels]) for fold, levels in self._kept]
+        if self._memory is not None:
+            self._memory.judge([judge.each(levels) for judge, levels in judges if judge.count])
+        return self._memory
 
 
 def expanded(paths: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from edge_runtime.decision.anomaly import AnomalyMemory
+from edge_runtime.decision.anomaly_levels import LevelMemory
 from edge_runtime.errors import InputError
 from edge_runtime.inference.taught import write_whole
 
@@ -35,7 +35,7 @@ class Normal:
         files: how many it was learnt from.
     """
 
-    memory: AnomalyMemory
+    memory: LevelMemory
     kind: Kind
     model: str
     files: int
@@ -66,7 +66,7 @@ class AnomalyStore:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
                 arrays = {key: stored[key] for key in stored.files}
             facts = json.loads(str(arrays.pop("facts")))
-            memory = AnomalyMemory.from_arrays(arrays)
+            memory = LevelMemory.from_arrays(arrays)
             return Normal(memory, facts["kind"], str(facts["model"]), int(facts["files"]))
         except FileNotFoundError:
             return None

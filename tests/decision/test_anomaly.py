@@ -39,7 +39,7 @@ def test_what_is_unlike_all_that_was_learnt_scores_high_and_is_where_it_is() -> 
     usual, calm = taught().score(cells)
     cells[2, 3, 0] = 2.4
     unusual, heat = taught().score(cells)
-    assert unusual > 1.5 * usual, "twelve spreads in the feature that hardly ever moves"
+    assert unusual > 1.2 * usual, "one of three cells that count, twelve spreads off in one feature"
     assert heat.shape == (5, 6)
     assert heat.dtype == np.float32
     assert heat.argmax() == 2 * 6 + 3

@@ -3,7 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_runtime.inference.patches import picture_cells, sound_cells
+from edge_runtime.bundles.manifest import Manifest, default_bundle
+from edge_runtime.bundles.parts import ImagePart
+from edge_runtime.errors import BundleError
+from edge_runtime.inference.patches import PatchEyes, sound_cells
+from edge_runtime.inference.session import OnnxSession
 
 
 def test_sound_is_cut_into_tenths_of_a_second_of_which_each_tells_loudness_and_pitch() -> None:
@@ -17,14 +21,35 @@ def test_sound_is_cut_into_tenths_of_a_second_of_which_each_tells_loudness_and_p
     assert cells[6].argmax() == pytest.approx(45, abs=4)
 
 
-def test_a_picture_has_cells_of_the_maps_in_the_middle() -> None:
-    shapes = [(2, 8, 12), (3, 4, 6), (4, 2, 3), (5, 2, 3), (6, 1, 2)]
-    maps = [np.full(shape, number, np.float32) for number, shape in enumerate(shapes)]
-    maps[2][:, 1, 2] = 9.0
-    cells = picture_cells(maps)
-    assert cells.shape == (2, 3, 4 + 5)
-    assert cells[0, 0].tolist() == [2.0] * 4 + [3.0] * 5
-    assert cells[1, 2].tolist() == [9.0] * 4 + [3.0] * 5
+def eyes() -> PatchEyes:
+    manifest = Manifest.load(default_bundle())
+    return PatchEyes(OnnxSession(manifest.path(manifest.part(ImagePart).file), threads=1), manifest)
+
+
+def test_a_picture_has_fine_cells_coarse_ones_and_such_of_a_closer_look() -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    middle, coarse, closer = eyes().cells(picture)
+    assert (middle.shape, coarse.shape, closer.shape) == ((16, 16, 160), (8, 8, 160), (24, 24, 160))
+    assert eyes().levels == 3
+    again = eyes().cells(picture)
+    assert all((one == other).all() for one, other in zip((middle, coarse, closer), again, strict=True))
+
+
+def test_a_spot_changes_the_cells_about_it_alone() -> None:
+    picture = np.random.default_rng(1).integers(100, 140, (256, 256, 3), dtype=np.uint8)
+    spotted = picture.copy()
+    spotted[120:136, 184:200] = 0
+    before, after = (eyes().cells(one)[0] for one in (picture, spotted))
+    change = np.abs(after - before).max(2)
+    assert divmod(int(change.argmax()), 16) == (8, 12)
+    assert change[:3].max() < 0.3 * change.max()
+
+
+def test_a_model_without_maps_cannot_see_so() -> None:
+    manifest = Manifest.load(default_bundle())
+    blind = manifest.model_copy(update={"image": manifest.part(ImagePart).model_copy(update={"patches": ()})})
+    with pytest.raises(BundleError, match="has no feature maps of patches"):
+        PatchEyes(OnnxSession(manifest.path(manifest.part(ImagePart).file), threads=1), blind)
 
 
 @pytest.mark.parametrize("samples", [0, 1, 1000, 1840])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge_runtime.decision.anomaly import AnomalyMemory
+from edge_runtime.decision.anomaly_levels import LevelMemory
 from edge_runtime.errors import BundleError, InputError
 from edge_runtime.sources.files import read_picture
 from edge_runtime.wiring.anomalies import Inspector, Learning, expanded
@@ -71,27 +71,32 @@ def test_holes_are_found_good_plates_are_not_and_the_heat_is_where_the_hole_is(
     assert found_holes == told_apart == 10
 
 
+def levels(dice: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return a thing in fine and in coarse detail."""
+    return dice.normal(size=(4, 4, 8)).astype(np.float32), dice.normal(size=(2, 2, 5)).astype(np.float32)
+
+
 def test_what_scores_a_file_has_not_learnt_it() -> None:
     dice = np.random.default_rng(3)
-    memory = AnomalyMemory(500)
-    learning = Learning(memory)
-    lessons = [dice.normal(size=(4, 4, 8)).astype(np.float32) for _ in range(12)]
-    for cells in lessons:
-        learning.add(cells)
-    learning.judge()
-    assert len(memory.scores) == 12
-    assert max(memory.score(cells)[0] for cells in lessons) < 0.01, "what was learnt is known by heart"
-    fresh = [memory.score(dice.normal(size=(4, 4, 8)).astype(np.float32))[0] for _ in range(50)]
-    assert np.median(memory.scores) == pytest.approx(np.median(fresh), rel=0.25)
+    learning, lessons = Learning(), [levels(dice) for _ in range(12)]
+    for lesson in lessons:
+        learning.add(lesson)
+    memory = learning.judged()
+    assert memory is not None
+    assert [len(one.scores) for one in memory.memories] == [12, 12]
+    assert max(memory.each(lesson)[0] for lesson in lessons) < 0.01, "what was learnt is known by heart"
+    fresh = [memory.each(levels(dice)) for _ in range(50)]
+    for place, one in enumerate(memory.memories):
+        assert np.median(one.scores) == pytest.approx(np.median([each[place] for each in fresh]), rel=0.25)
 
 
 def test_many_files_are_judged_by_a_sample_of_every_fold() -> None:
-    memory = AnomalyMemory(20)
-    learning = Learning(memory)
+    learning = Learning(LevelMemory(1, 20))
     for number in range(700):
-        learning.add(np.full((1, 3), number % 7, np.float32))
-    learning.judge()
-    assert 150 <= len(memory.scores) <= 300
+        learning.add([np.full((1, 3), number % 7, np.float32)])
+    memory = learning.judged()
+    assert memory is not None
+    assert 150 <= len(memory.memories[0].scores) <= 300
     assert memory.count == 700
 
 
@@ -101,7 +106,7 @@ def test_learning_again_adds(models: Models, plates: Path, tmp_path: Path) -> No
     first = inspector.learn("plates", files[:12], refuse)
     second = inspector.learn("plates", files[12:], refuse)
     assert (first["files"], second["learnt"], second["files"]) == (12, 18, 30)
-    assert second["cells"] == 30 / 12 * first["cells"]
+    assert second["cells"] == pytest.approx(30 / 12 * first["cells"])
     assert [record["files"] for record in inspector.known()] == [30]
 
 
@@ -167,8 +172,8 @@ def test_another_kind_of_file_is_refused(inspector: Inspector, tmp_path: Path) -
 
 def test_another_model_makes_it_useless_and_that_is_said(models: Models, tmp_path: Path) -> None:
     store = AnomalyStore(tmp_path)
-    memory = AnomalyMemory()
-    memory.learn(np.ones((3, 160), np.float32))
+    memory = LevelMemory(1)
+    memory.learn([np.ones((3, 160), np.float32)])
     store.save("plates", Normal(memory, "picture", "0" * 64, 9))
     inspector = Inspector(store, models)
     with pytest.raises(BundleError, match=r"plates was learnt with another model \(000000000000, now .*learn it again"):
