@@ -113,6 +113,13 @@ def test_a_person_watches_asks_draws_a_zone_and_answers_an_alert(chromium: Brows
     page.locator(".screen canvas").wait_for()
     assert page.locator(".screen canvas").evaluate("canvas => canvas.width") > 100
     page.locator("#viewer").get_by_role("button", name="Close").click()
+
+    page.get_by_role("link", name="Box").click()
+    switch = page.get_by_role("switch", name="Door detection")
+    switch.click()
+    page.locator("[role=switch][aria-checked=false]").wait_for()
+    page.get_by_role("link", name="Watch").click()
+    page.locator(".camera", has_text="Live, detection off").wait_for()
     assert visit.complaints == []
     assert visit.elsewhere == []
 

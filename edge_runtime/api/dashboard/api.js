@@ -104,6 +104,8 @@ export async function send(method, path, body) {
 /** Return a file as an address that the page can show; whoever shows it lets it go with URL.revokeObjectURL. */
 export const file = async (path) => URL.createObjectURL(await (await ask(path)).blob());
 
+const SILENT_MS = 35000;
+
 /** Call `take` with each event of a stream until it ends (server-sent events, read with the header that they need). */
 export async function follow(path, onOpen, take) {
   const reply = await ask(path);
@@ -111,7 +113,7 @@ export async function follow(path, onOpen, take) {
   const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
   let held = "";
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await soon(reader);
     if (done) return;
     const pieces = (held + value).split("\n\n");
     held = pieces.pop();
@@ -119,5 +121,21 @@ export async function follow(path, onOpen, take) {
       const lines = piece.split("\n").filter((line) => line.startsWith("data: "));
       if (lines.length) take(JSON.parse(lines.map((line) => line.slice(6)).join("\n")));
     }
+  }
+}
+
+/** Read on; a box that does not even say that it lives, as after a phone has slept, is given up. */
+async function soon(reader) {
+  let timer;
+  const silent = new Promise((_, fail) => {
+    timer = setTimeout(() => fail(new Refused("The box has gone silent.", 0)), SILENT_MS);
+  });
+  try {
+    return await Promise.race([reader.read(), silent]);
+  } catch (error) {
+    reader.cancel().catch(() => {});
+    throw error;
+  } finally {
+    clearTimeout(timer);
   }
 }

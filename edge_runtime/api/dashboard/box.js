@@ -21,20 +21,24 @@ export function stopBox() {
   for (const id of ["left", "spending", "parts", "switches", "teach"]) at(id).replaceChildren();
 }
 
+/** Ask at once how the box is. */
+export async function refreshBox() {
+  const mine = running;
+  if (!mine) return;
+  try {
+    const box = await get("v1/box");
+    if (running !== mine) return;
+    show(box);
+    mine.tell(box);
+    await showSwitches(box.missing.switches);
+  } catch (error) {
+    if (error.name !== "AbortError" && running === mine) mine.tell(null);
+  }
+}
+
 async function stay(mine) {
   while (running === mine) {
-    if (!document.hidden) {
-      try {
-        const box = await get("v1/box");
-        if (running !== mine) return;
-        show(box);
-        mine.tell(box);
-        await showSwitches(box.missing.switches);
-      } catch (error) {
-        if (error.name === "AbortError") return;
-        if (running === mine) mine.tell(null);
-      }
-    }
+    if (!document.hidden) await refreshBox();
     await new Promise((done) => setTimeout(done, EVERY_MS));
   }
 }

@@ -7,7 +7,10 @@ import { view } from "./viewer.js";
 
 const SHOWN = 40;
 const MOST = 400;
-const AGAIN_MS = [1500, 5000, 12000];
+const SOON_MS = 2000;
+const LATER_MS = 10000;
+const FRESH_S = 8;
+const PATIENCE_S = 120;
 const KINDS = [
   ["All", []],
   ["Alerts", ["zone", "line", "alert", "alert_denied", "anomaly"]],
@@ -23,13 +26,13 @@ const SIGNS = {
 
 const rows = new Map();
 const verdicts = new Map();
+const watched = new Map();
 let chosen = [];
 let running = null;
-let whole = true;
 
-/** Begin; `tell` hears whether the box is connected. */
-export function startEvents(tell) {
-  running = { tell };
+/** Begin; `tell` hears whether the box is connected, `hear` of each new event. */
+export function startEvents(tell, hear) {
+  running = { tell, hear };
   fillFilters();
   return stay(running);
 }
@@ -39,6 +42,7 @@ export function stopEvents() {
   running = null;
   clear();
   verdicts.clear();
+  watched.clear();
 }
 
 function fillFilters() {
@@ -117,6 +121,7 @@ function clear() {
 }
 
 function arrived(event) {
+  running.hear(event);
   addSource(event.source);
   if (event.kind === "feedback") verdictOf(event);
   if (chosen.length && !chosen.includes(event.kind)) return;
@@ -124,21 +129,39 @@ function arrived(event) {
   put(event, true);
   if (isAlert(event)) {
     announce(`${sentence(event)}, ${event.source}`);
-    for (const ms of AGAIN_MS) setTimeout(() => evidence(event.id), ms);
+    watched.set(event.id, performance.now() / 1000);
+    expect(SOON_MS);
   }
 }
 
-/** See whether a picture or a film of an alert has been kept by now. */
-async function evidence(id) {
-  const row = rows.get(id);
-  if (!row || (row.event.snapshot && row.event.clip)) return;
-  try {
-    const query = new URLSearchParams({ since: row.event.at - 0.01, before: row.event.at + 0.01, kind: row.event.kind });
-    const found = (await get(`v1/events?${query}`)).data.find((one) => one.id === id);
-    if (found && rows.get(id) === row) row.show(found);
-  } catch {
-    // The next look may find it.
+/** See after a while whether pictures and films of the new alerts have been kept; one question for all of them. */
+function expect(ms) {
+  if (!expect.timer) expect.timer = setTimeout(look, ms);
+}
+
+async function look() {
+  const mine = running;
+  const now = performance.now() / 1000;
+  for (const [id, since] of watched) {
+    const event = rows.get(id)?.event;
+    if (!event || (event.snapshot && event.clip) || now - since > PATIENCE_S) watched.delete(id);
   }
+  const ages = [...watched.values()].map((since) => now - since);
+  if (ages.length && mine) {
+    const waiting = [...watched.keys()].map((id) => rows.get(id).event);
+    const query = new URLSearchParams({ since: Math.min(...waiting.map((event) => event.at)) - 1, limit: 200 });
+    for (const kind of new Set(waiting.map((event) => event.kind))) query.append("kind", kind);
+    try {
+      for (const found of (await get(`v1/events?${query}`)).data) {
+        const row = rows.get(found.id);
+        if (row && (row.event.snapshot !== found.snapshot || row.event.clip !== found.clip)) row.show(found);
+      }
+    } catch {
+      // The next look may find them.
+    }
+  }
+  expect.timer = null;
+  if (ages.length && running === mine) expect(Math.min(...ages) < FRESH_S ? SOON_MS : LATER_MS);
 }
 
 /** Let a source be chosen. */

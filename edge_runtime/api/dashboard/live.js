@@ -31,15 +31,19 @@ export function stopLive() {
 /** Return the names of the cameras. */
 export const cameraNames = () => [...tiles.keys()];
 
+/** Ask at once how the cameras are. */
+export async function refreshCameras() {
+  const mine = running;
+  try {
+    if (mine) show((await get("v1/cameras")).data, mine);
+  } catch {
+    // It is asked again soon.
+  }
+}
+
 async function refresh(mine) {
   while (running === mine) {
-    if (!document.hidden) {
-      try {
-        show((await get("v1/cameras")).data, mine);
-      } catch (error) {
-        if (error.name === "AbortError") return;
-      }
-    }
+    if (!document.hidden) await refreshCameras();
     await pause(tiles.size && [...tiles.values()].every((tile) => tile.ready) ? STATES_MS : STARTING_MS);
   }
 }

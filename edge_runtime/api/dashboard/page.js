@@ -2,10 +2,10 @@
 
 import { logIn, logOut, remembered, whenRefused } from "./api.js";
 import { stopAsking } from "./ask.js";
-import { startBox, stopBox } from "./box.js";
+import { refreshBox, startBox, stopBox } from "./box.js";
 import { at, capital } from "./dom.js";
 import { addSource, startEvents, stopEvents } from "./events.js";
-import { startLive, stopLive } from "./live.js";
+import { refreshCameras, startLive, stopLive } from "./live.js";
 import { stopTeaching } from "./teach.js";
 import { editZones } from "./zones.js";
 
@@ -29,6 +29,11 @@ function begin() {
   startEvents((now) => {
     connected = now;
     tellHealth();
+  }, (event) => {
+    if (["switch", "source_status"].includes(event.kind)) {
+      refreshCameras();
+      refreshBox();
+    }
   });
   startBox((now) => {
     box = now;
