@@ -22,9 +22,9 @@ FLOOR = 0.0
 """The least score of an alert, whatever the site's history: of parts of ordinary photographs one in 20 scores more."""
 SURE = 2.0
 """A score that is believed before there is a history, where the detector knows the thing or pictures taught it."""
-SURER = 0.995
-LEAST_SURE = 0.75
-"""Where words alone count, a likeness that one in 200 ordinary pictures has is believed, within these bounds."""
+SURER = 0.98
+LEAST_SURE = 0.3
+"""Where words alone count, a likeness that one in 50 ordinary pictures has is believed, within these bounds."""
 USUAL = 0.95
 QUIET = -20.0
 """The score of a look in which nothing has changed."""
@@ -172,7 +172,7 @@ def weigh(sought: Sought, glimpse: Glimpse, seen: Sequence[Detection]) -> Eviden
 
 
 def usual_likeness(subject: Vector, contrast: Floats, temperature: float, ordinary: Floats) -> tuple[float, float]:
-    """Return the likeness that one in 20 ordinary pictures exceeds, and by how much one in 200 does.
+    """Return the likeness that one in 20 ordinary pictures exceeds, and by how much one in 50 does.
 
     Args:
         subject: unit vector of the words.

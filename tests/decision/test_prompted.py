@@ -90,7 +90,7 @@ def test_usual_is_what_few_ordinary_pictures_reach() -> None:
     usual, above = usual_likeness(DOG, SOUGHT.contrast, 0.1, ordinary)
     scores = [weigh(replace(SOUGHT, usual=usual), glimpse(vector), ()).score for vector in ordinary]
     assert np.mean(np.array(scores) > 0) == pytest.approx(0.05, abs=0.005)
-    assert np.mean(np.array(scores) > above) == pytest.approx(0.005, abs=0.003)
+    assert np.mean(np.array(scores) > above) == pytest.approx(0.02, abs=0.005)
 
 
 @pytest.mark.parametrize(
