@@ -150,14 +150,14 @@ def measure(arguments: argparse.Namespace) -> Mapping[str, object]:
     tried = trials(words, view, camera, float(next(quiet)), [plants[i] for i in rng.permutation(len(plants))])
     result = {}
     for one in sought:
-        name = next((name for name, _ in plants if name in one.prompt.split()), None)
-        own = np.array([best.get(one.prompt, QUIET) for thing, _, best in tried if thing == name], np.float32)
-        others = np.array([best.get(one.prompt, QUIET) for thing, _, best in tried if thing != name], np.float32)
-        told = [one.prompt in found for thing, found, _ in tried if thing == name]
-        wrong = [one.prompt in found for thing, found, _ in tried if thing != name]
+        named = next((name for name, _ in plants if name in one.prompt.split()), None)
+        own = np.array([best.get(one.prompt, QUIET) for thing, _, best in tried if thing == named], np.float32)
+        others = np.array([best.get(one.prompt, QUIET) for thing, _, best in tried if thing != named], np.float32)
+        told = [one.prompt in found for thing, found, _ in tried if thing == named]
+        wrong = [one.prompt in found for thing, found, _ in tried if thing != named]
         result[one.prompt] = {
             "alerts_in_the_hours": counts[one.prompt],
-            "visits_of_people": name == "person" or "person" in one.prompt.split(),
+            "visits_of_people": "person" in one.prompt.split(),
             "planted": len(told),
             "told": sum(told),
             "auc": round(auc(own, others), 3) if len(own) and len(others) else None,

@@ -80,7 +80,8 @@ class Sought:
     Attributes:
         prompt: as the owner wrote it.
         subject: unit vector of what is looked for.
-        contrast: unit vectors of other things, (n, embedding size), under their `names`.
+        contrast: unit vectors of everyday things, (n, embedding size), under their `names`; all prompts share them.
+        apart: which of them are other things than the subject, (n,).
         temperature: of the bundle's embedding: similarities by it are logits.
         usual: the likeness that one in 20 ordinary pictures exceeds.
         sure: the score that is believed before there is a history.
@@ -94,6 +95,7 @@ class Sought:
     subject: Vector
     contrast: Floats
     names: Sequence[str]
+    apart: NDArray[np.bool_]
     temperature: float
     usual: float
     sure: float = SURE
@@ -157,11 +159,11 @@ def weigh(sought: Sought, glimpse: Glimpse, seen: Sequence[Detection]) -> Eviden
     vector = glimpse.near.embedding
     if vector is None:
         raise ValueError("the model gives no embedding")
-    logits = sought.contrast @ vector / sought.temperature
-    like = sought.names[int(logits.argmax())]
+    logits = _others(sought, vector)
+    like = sought.names[int(np.flatnonzero(sought.apart)[logits.argmax()])]
     if sought.lesson is not None:
         return Evidence(glimpse.box, FLOOR + sought.lesson.logit(vector), 0.0, 0.0, like)
-    likeness = _against(float(vector @ sought.subject) / sought.temperature, logits)
+    likeness = float(against(vector @ sought.subject / sought.temperature, logits))
     return Evidence(
         glimpse.box,
         likeness - sought.usual,
@@ -171,23 +173,29 @@ def weigh(sought: Sought, glimpse: Glimpse, seen: Sequence[Detection]) -> Eviden
     )
 
 
-def usual_likeness(subject: Vector, contrast: Floats, temperature: float, ordinary: Floats) -> tuple[float, float]:
+def against(logits: Floats, others: Floats) -> Floats:
+    """Return logits less the logarithm of the mean of the exponentials of others: (...), (..., n) to (...)."""
+    most = others.max(axis=-1)
+    found: Floats = logits - most - np.log(np.exp(others - most[..., np.newaxis]).mean(axis=-1))
+    return found
+
+
+def usual_likeness(logits: Floats, others: Floats) -> tuple[float, float]:
     """Return the likeness that one in 20 ordinary pictures exceeds, and by how much one in 50 does.
 
     Args:
-        subject: unit vector of the words.
-        contrast: unit vectors of other things.
-        temperature: of the bundle's embedding.
-        ordinary: unit vectors of the pictures, (n, embedding size).
+        logits: of the subject's words for each picture, (pictures,).
+        others: of other things for each, (pictures, things).
     """
-    found = [_against(float(vector @ subject) / temperature, contrast @ vector / temperature) for vector in ordinary]
-    usual, high = (float(level) for level in np.quantile(found, (USUAL, SURER)))
+    usual, high = (float(level) for level in np.quantile(against(logits, others), (USUAL, SURER)))
     return usual, high - usual
 
 
-def _against(logit: float, others: Floats) -> float:
-    most = float(others.max())
-    return logit - most - math.log(float(np.exp(others - most).mean()))
+def _others(sought: Sought, vector: Vector) -> Floats:
+    """Return the logits of other things; those that are the same thing count for nothing."""
+    logits = sought.contrast @ vector / np.float32(sought.temperature)
+    found: Floats = logits[sought.apart]
+    return found
 
 
 def _detector(sought: Sought, presence: Mapping[str, float]) -> float:
@@ -208,8 +216,7 @@ def _place(sought: Sought, glimpse: Glimpse, seen: Sequence[Detection]) -> float
         return most if any(_meets(glimpse.box, box) for box in boxes) else _ELSEWHERE
     if sought.place is None or glimpse.wide is None:
         return 0.0
-    logits = sought.contrast @ glimpse.wide / sought.temperature
-    likeness = _against(float(glimpse.wide @ sought.place) / sought.temperature, logits)
+    likeness = float(against(glimpse.wide @ sought.place / sought.temperature, _others(sought, glimpse.wide)))
     return min(max(0.5 * likeness, least), most)
 
 

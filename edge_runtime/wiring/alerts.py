@@ -68,7 +68,7 @@ def make_alerts(camera: CameraSettings, settings: Settings, models: Models) -> W
         InputError: what was taught is damaged.
     """
     folder = settings.device.data_dir.expanduser()
-    words = make_words(camera, settings, models, Seekers(models, folder, taught_pictures(folder, models)))
+    words = make_words(camera, settings, models, folder)
     if words is None:
         return None
     kept = _kept(_file(settings, camera.name), _mark(models))
@@ -79,13 +79,12 @@ def make_alerts(camera: CameraSettings, settings: Settings, models: Models) -> W
     return words
 
 
-def make_words(
-    camera: CameraSettings, settings: Settings, models: Models, seekers: Seekers | None = None
-) -> Words | None:
-    """Return what tells a camera's alerts, without any history; without `seekers`, nothing of this box's disk is used.
+def make_words(camera: CameraSettings, settings: Settings, models: Models, folder: Path | None = None) -> Words | None:
+    """Return what tells a camera's alerts, without any history; without `folder`, nothing of this box's disk is used.
 
     Raises:
         ConfigError: the bundle cannot compare pictures with words.
+        InputError: what was taught is damaged.
     """
     prompts = prompts_of(camera, settings)
     if not prompts:
@@ -97,7 +96,8 @@ def make_words(
             "that embeds both, such as omni-nano"
         )
     rules = AlertRules(settings.alerting.alarms_per_day, settings.alerting.cooldown_s)
-    return Words((seekers or _seekers(models)).all(prompts), models.detector, rules)
+    lessons = taught_pictures(folder, models) if folder else {}
+    return Words(_seekers(models, folder).all(prompts, lessons), models.detector, rules)
 
 
 class Seekers:
@@ -106,38 +106,32 @@ class Seekers:
     Args:
         models: of the bundle.
         folder: where the vectors of everyday names are kept; None keeps them nowhere.
-        lessons: things that were taught by pictures, by lower-case name.
     """
 
-    def __init__(self, models: Models, folder: Path | None, lessons: Mapping[str, Lesson] | None = None) -> None:
+    def __init__(self, models: Models, folder: Path | None) -> None:
         self._models = models
-        self._lessons = lessons or {}
-        self._names = EverydayNames(models.manifest, models.embedder, folder)
+        self._everyday = EverydayNames(models.manifest, models.embedder, folder)
+        self._names = tuple(self._everyday.kinds)
         self._nouns = Nouns(models.labels)
+        self._temperature = models.manifest.part(ClassifyPart).temperature
 
-    def all(self, prompts: Sequence[str]) -> list[Sought]:
-        """Return each prompt, ready."""
-        return [self._of(prompt) for prompt in prompts]
+    def all(self, prompts: Sequence[str], lessons: Mapping[str, Lesson] | None = None) -> list[Sought]:
+        """Return each prompt, ready; `lessons` are things that were taught by pictures, by lower-case name."""
+        return [self._of(prompt, (lessons or {}).get(_quoted(prompt))) for prompt in prompts]
 
-    def _of(self, prompt: str) -> Sought:
-        embedder, names = self._models.embedder, list(self._names.kinds)
+    def _of(self, prompt: str, lesson: Lesson | None) -> Sought:
         what, how, where = parts_of(prompt)
-        vectors = embedder.label_vectors([what, *([where] if where else [])])
-        others = self._names.vectors()
-        apart = others @ vectors[0] < ALIKE
+        vectors = self._models.embedder.label_vectors([what, *([where] if where else [])])
+        apart = self._everyday.vectors() @ vectors[0] < ALIKE
         labels, exact = self._labels(what)
-        lesson = self._lessons.get(_quoted(prompt))
-        contrast, temperature = (
-            np.ascontiguousarray(others[apart]),
-            self._models.manifest.part(ClassifyPart).temperature,
-        )
-        usual, above = self._usual(vectors[0], contrast, labels)
+        usual, above = self._usual(vectors[0], apart, labels)
         return Sought(
             prompt,
             vectors[0],
-            contrast,
-            [name for name, far in zip(names, apart, strict=True) if far],
-            temperature,
+            self._everyday.vectors(),
+            self._names,
+            apart,
+            self._temperature,
             usual,
             SURE if labels or lesson else min(max(above, LEAST_SURE), SURE),
             labels,
@@ -147,19 +141,27 @@ class Seekers:
             lesson,
         )
 
-    def _usual(self, subject: Vector, contrast: NDArray[np.float32], labels: Sequence[str]) -> tuple[float, float]:
+    def _usual(self, subject: Vector, apart: NDArray[np.bool_], labels: Sequence[str]) -> tuple[float, float]:
         """Return the likeness that ordinary pictures hardly have, those left out that do show such a thing."""
         pictures = self._ordinary
         if pictures is None:
             return USUAL_ELSEWHERE, SURE
-        others = pictures.vectors[shown(pictures, self._models.labels, labels) < SHOWN]
-        return usual_likeness(subject, contrast, self._models.manifest.part(ClassifyPart).temperature, others)
+        other = shown(pictures, self._models.labels, labels) < SHOWN
+        logits = pictures.vectors[other] @ subject / np.float32(self._temperature)
+        return usual_likeness(logits, self._ordinary_logits[np.ix_(other, apart)])
 
     @cached_property
     def _ordinary(self) -> OrdinaryPictures | None:
         manifest = self._models.manifest
         file = manifest.part(ImagePart).ordinary
         return read_pictures(manifest.path(file)) if file else None
+
+    @cached_property
+    def _ordinary_logits(self) -> NDArray[np.float32]:
+        """Return the logits of every name for every ordinary picture."""
+        assert self._ordinary is not None  # noqa: S101 - asked only where there are some
+        logits: NDArray[np.float32] = self._ordinary.vectors @ self._everyday.vectors().T
+        return logits / np.float32(self._temperature)
 
     def _labels(self, words: str) -> tuple[tuple[str, ...], bool]:
         """Return the detector's labels for what words name first, and whether they say no more than those."""
@@ -171,9 +173,9 @@ class Seekers:
 
 
 @lru_cache(maxsize=1)
-def _seekers(models: Models) -> Seekers:
-    """Return what a replay uses, which makes one decider after the other."""
-    return Seekers(models, None)
+def _seekers(models: Models, folder: Path | None) -> Seekers:
+    """Return what all cameras, and all replays, make their prompts ready with."""
+    return Seekers(models, folder)
 
 
 def attend_alerts(house: House, settings: Settings, models: Models, closing: ExitStack, *, once: bool) -> None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DOG, CAT, SOFA = np.eye(3, 8, dtype=np.float32)
-SOUGHT = Sought("a dog on the sofa", DOG, np.stack([CAT, SOFA]), ["cat", "sofa"], 0.1, 1.0)
+NAMES, APART = ["dog", "cat", "sofa"], np.array([False, True, True])
+SOUGHT = Sought("a dog on the sofa", DOG, np.stack([DOG, CAT, SOFA]), NAMES, APART, 0.1, 1.0)
 BOX = (0.2, 0.2, 0.4, 0.6)
 
 
@@ -72,7 +73,7 @@ def test_a_place_that_is_seen_decides(box: tuple[float, float, float, float], ex
 
 
 def test_a_place_in_words_alone_counts_a_little() -> None:
-    sought = replace(SOUGHT, place=SOFA, contrast=np.stack([CAT]), names=["cat"])
+    sought = replace(SOUGHT, place=SOFA, apart=np.array([False, True, False]))
     near, far = (weigh(sought, replace(glimpse(DOG), wide=vector), ()).place for vector in (SOFA, CAT))
     assert (near, far) == (0.5, -1.0)
 
@@ -87,7 +88,7 @@ def test_pictures_that_taught_replace_the_words() -> None:
 def test_usual_is_what_few_ordinary_pictures_reach() -> None:
     ordinary = np.random.default_rng(1).normal(size=(400, 8)).astype(np.float32)
     ordinary /= np.linalg.norm(ordinary, axis=1, keepdims=True)
-    usual, above = usual_likeness(DOG, SOUGHT.contrast, 0.1, ordinary)
+    usual, above = usual_likeness(ordinary @ DOG / 0.1, ordinary @ SOUGHT.contrast[1:].T / 0.1)
     scores = [weigh(replace(SOUGHT, usual=usual), glimpse(vector), ()).score for vector in ordinary]
     assert np.mean(np.array(scores) > 0) == pytest.approx(0.05, abs=0.005)
     assert np.mean(np.array(scores) > above) == pytest.approx(0.02, abs=0.005)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from edge_runtime.decision.prompted import FLOOR, Sought
+from edge_runtime.decision.prompted import FLOOR, Lesson, Sought
 from edge_runtime.pipelines.words import AlertRules, Words, cut
 from edge_runtime.sinks.record_file import canonical, decision
 from edge_runtime.types import Detection, Frame, Look, Sight
@@ -37,8 +37,9 @@ class Colours:
 
 
 def sought(prompt: str, vector: np.ndarray, **more: object) -> Sought:
-    others = np.stack([one for one in (RED, BLUE, GREY) if one is not vector])
-    return Sought(prompt, vector, others, ["this", "that"], 0.25, 1.0, **more)  # type: ignore[arg-type]
+    colours = np.stack([RED, BLUE, GREY])
+    apart = np.array([one is not vector for one in (RED, BLUE, GREY)])
+    return Sought(prompt, vector, colours, ["red", "blue", "grey"], apart, 0.25, 1.0, **more)  # type: ignore[arg-type]
 
 
 def words(*prompts: Sought, rules: AlertRules = RULES) -> tuple[Words, Colours]:
@@ -158,6 +159,18 @@ def test_a_decision_is_made_once_more_from_its_state() -> None:
     [event] = decider.decide(sight(3.0, "red"))
     again, _ = words(sought("a red box", RED), sought("a blue box", BLUE))
     again.restore(kept, {name: array.copy() for name, array in arrays.items()})
+    [repeated] = again.decide(sight(3.0, "red"))
+    assert decision(repeated) == decision(event)
+
+
+def test_what_pictures_taught_is_part_of_the_state() -> None:
+    taught, _ = words(sought("Minka", GREY, lesson=Lesson(RED, -0.5, 8.0)))
+    play(taught, 0.0, [], ["blue"], ["red"])
+    state, arrays = taught.state()
+    [event] = taught.decide(sight(3.0, "red"))
+    assert event.steps[1].facts["taught"] is True
+    again, _ = words(sought("Minka", GREY))
+    again.restore(json.loads(canonical(state)), arrays)
     [repeated] = again.decide(sight(3.0, "red"))
     assert decision(repeated) == decision(event)
 
