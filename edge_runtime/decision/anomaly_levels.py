@@ -23,15 +23,16 @@ class LevelMemory:
     """One AnomalyMemory for each level of detail.
 
     What one level makes of a thing is measured by what it makes of normal things that it has not learnt: by how many of
-    their spreads its logarithm is above their middle. The levels count alike.
+    their spreads its logarithm is above their middle.
 
     Args:
-        levels: how many there are.
+        weights: how much each level counts.
         size: rows that each keeps at most.
     """
 
-    def __init__(self, levels: int, size: int = SIZE) -> None:
-        self.memories = tuple(AnomalyMemory(size) for _ in range(levels))
+    def __init__(self, weights: Sequence[float], size: int = SIZE) -> None:
+        self.weights = np.array(weights, np.float64)
+        self.memories = tuple(AnomalyMemory(size) for _ in weights)
 
     @property
     def count(self) -> int:
@@ -66,7 +67,7 @@ class LevelMemory:
         finest = max((heat.shape for _, heat in found), key=math.prod)
         middles = [math.exp(middle) for middle, _ in self._spreads()]
         heats = [_stretched(heat, finest) / np.float32(m) for (_, heat), m in zip(found, middles, strict=True)]
-        heat: Floats = np.mean(heats, axis=0, dtype=np.float32)
+        heat: Floats = np.average(np.stack(heats), 0, self.weights).astype(np.float32)
         return float(self._together(np.array([[score for score, _ in found]]))[0]), heat
 
     def threshold(self, false_alarms: float = FALSE_ALARMS) -> float:
@@ -76,7 +77,7 @@ class LevelMemory:
 
     def copy(self) -> LevelMemory:
         """Return another memory of the same; what one learns from now on the other does not."""
-        other = LevelMemory(0)
+        other = LevelMemory(self.weights.tolist())
         other.memories = tuple(memory.copy() for memory in self.memories)
         return other
 
@@ -84,7 +85,7 @@ class LevelMemory:
         """Return all of it by name, for an .npz file."""
         arrays = [memory.to_arrays() for memory in self.memories]
         named = {f"{place}.{name}": array for place, one in enumerate(arrays) for name, array in one.items()}
-        return {"levels": np.array(len(arrays)), **named}
+        return {"weights": self.weights, **named}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -93,13 +94,14 @@ class LevelMemory:
         Raises:
             ValueError: the arrays are those of no memory, or of one of another format.
         """
-        if "levels" not in arrays:
+        weights = arrays.get("weights")
+        if weights is None or weights.ndim != 1:
             raise ValueError("no anomaly memory (it has no levels)")
-        memory = cls(0)
-        named = [(f"{place}.", arrays) for place in range(int(arrays["levels"]))]
+        memory = cls(weights.tolist())
+        marks = [f"{place}." for place in range(len(weights))]
         memory.memories = tuple(
-            AnomalyMemory.from_arrays({key[len(mark) :]: value for key, value in of.items() if key.startswith(mark)})
-            for mark, of in named
+            AnomalyMemory.from_arrays({k.removeprefix(mark): v for k, v in arrays.items() if k.startswith(mark)})
+            for mark in marks
         )
         return memory
 
@@ -116,7 +118,8 @@ class LevelMemory:
         """Return one score for what the levels make of each thing, shape (things, levels)."""
         middles, spreads = np.array(self._spreads()).T
         above = (np.log(np.maximum(things, 1e-9)) - middles) / spreads
-        scores: NDArray[np.float64] = np.exp(above.mean(1) * spreads.mean())
+        share = self.weights / self.weights.sum()
+        scores: NDArray[np.float64] = np.exp((above @ share) * (spreads @ share))
         return scores
 
 

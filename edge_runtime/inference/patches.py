@@ -54,9 +54,9 @@ class PatchEyes:
             self._looks.append(part.model_copy(update={"area": round(part.area * _CLOSER)}))
 
     @property
-    def levels(self) -> int:
-        """How many levels a picture has."""
-        return 1 + len(self._looks)
+    def weights(self) -> tuple[float, ...]:
+        """How much each level counts: what is coarse sees large faults best and small ones least."""
+        return (1.0, 0.5, 1.0)[: 1 + len(self._looks)]
 
     def cells(self, image: Image) -> tuple[Floats, ...]:
         """Return the cells of an RGB picture of any size in each level, float32 (rows, columns, features)."""

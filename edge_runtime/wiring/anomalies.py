@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,18 +75,18 @@ class Inspector:
         before = self._store.load(name)
         if before is not None:
             self._check(name, before)
-        kind: Kind | None = before.kind if before else None
-        learning = Learning(before.memory if before else None)
+        kind = before.kind if before else _first_kind(paths)
+        memory = before.memory if before else LevelMemory(self._weights(kind))
+        learning = Learning(memory)
         for path in paths:
             try:
-                kind = kind or _kind(Path(path))
                 learning.add(self._cells(path, kind))
             except InputError as error:
                 notice(path, error)
-        memory = learning.judged()
-        if kind is None or memory is None or (before is None and learning.files < LEAST):
-            raise InputError(f"{learning.files} files can be used; learn {name} from {LEAST} or more that are normal")
         files = learning.files + (before.files if before else 0)
+        if files < LEAST:
+            raise InputError(f"{learning.files} files can be used; learn {name} from {LEAST} or more that are normal")
+        learning.judge()
         self._store.save(name, Normal(memory, kind, self._model(kind), files))
         threshold = memory.threshold()
         record = {"name": name, "kind": kind, "learnt": learning.files, "files": files, "cells": memory.count}
@@ -133,6 +134,9 @@ class Inspector:
     def _eyes(self) -> PatchEyes:
         return PatchEyes(self._models.image, self._models.manifest)
 
+    def _weights(self, kind: Kind) -> tuple[float, ...]:
+        return (1.0,) if kind == "sound" else self._eyes.weights
+
     def _cells(self, path: str, kind: Kind) -> tuple[Floats, ...]:
         if _kind(Path(path)) != kind:
             raise InputError(f"{path}: not a {kind}, as those are that were learnt; use another NAME for it")
@@ -164,20 +168,18 @@ class Learning:
     (cross-conformal prediction, Vovk 2015).
 
     Args:
-        memory: what was learnt before, which learns too; None begins anew.
+        memory: what was learnt before, or an empty one; it learns too.
     """
 
-    def __init__(self, memory: LevelMemory | None = None) -> None:
+    def __init__(self, memory: LevelMemory) -> None:
         self.files = 0
         self._memory = memory
-        self._others: list[LevelMemory] = []
+        self._others = [memory.copy() for _ in range(_FOLDS)]
         self._kept: list[tuple[int, list[NDArray[np.float16]]]] = []
         self._every = 1
 
     def add(self, levels: Sequence[Floats]) -> None:
         """Learn the cells of one file in each level."""
-        self._memory = self._memory or LevelMemory(len(levels))
-        self._others = self._others or [self._memory.copy() for _ in range(_FOLDS)]
         fold = self.files % _FOLDS
         for place, memory in enumerate([*self._others, self._memory]):
             if place != fold:
@@ -189,12 +191,10 @@ class Learning:
             self._kept, self._every = self._kept[::2], self._every * 2
         self.files += 1
 
-    def judged(self) -> LevelMemory | None:
-        """Return the memory, which knows by now what files score that were not learnt; None where there were none."""
+    def judge(self) -> None:
+        """Let the memory know what files score that were not learnt."""
         judges = [(self._others[fold], [cells.astype(np.float32) for cells in levels]) for fold, levels in self._kept]
-        if self._memory is not None:
-            self._memory.judge([judge.each(levels) for judge, levels in judges if judge.count])
-        return self._memory
+        self._memory.judge([judge.each(levels) for judge, levels in judges if judge.count])
 
 
 def expanded(paths: Sequence[str]) -> list[str]:
@@ -223,6 +223,14 @@ def overlay(image: Image, heat: Floats, threshold: float) -> Image:
     place = np.array([[width / columns, 0.0, 0.0], [0.0, height / rows, 0.0]])
     whole = cv2.warpAffine(warmth(heat, threshold), place, (width, height), borderMode=cv2.BORDER_REPLICATE)
     return heated(image, np.asarray(whole, np.float32))
+
+
+def _first_kind(paths: Sequence[str]) -> Kind:
+    """Return what the first of the files is that can be read."""
+    for path in paths:
+        with contextlib.suppress(InputError):
+            return _kind(Path(path))
+    raise InputError(f"none of {len(paths)} files is a picture or a sound that can be read")
 
 
 def _kind(path: Path) -> Kind:

@@ -22,7 +22,7 @@ def thing(seed: int) -> tuple[Floats, Floats]:
 
 @pytest.fixture
 def memory() -> LevelMemory:
-    memory = LevelMemory(2, 200)
+    memory = LevelMemory([1, 0.5], 200)
     for seed in range(40):
         memory.learn(thing(seed))
     memory.judge([memory.each(thing(seed)) for seed in range(100, 200)])
@@ -62,7 +62,7 @@ def test_a_copy_learns_for_itself(memory: LevelMemory) -> None:
 
 
 def test_before_anything_was_judged_nothing_is_unusual() -> None:
-    memory = LevelMemory(2)
+    memory = LevelMemory([1, 1])
     memory.learn(thing(1))
     assert memory.threshold() == math.inf
 

@@ -30,7 +30,7 @@ def test_a_picture_has_fine_cells_coarse_ones_and_such_of_a_closer_look() -> Non
     picture = np.random.default_rng(1).integers(0, 256, (300, 300, 3), dtype=np.uint8)
     middle, coarse, closer = eyes().cells(picture)
     assert (middle.shape, coarse.shape, closer.shape) == ((16, 16, 160), (8, 8, 160), (24, 24, 160))
-    assert eyes().levels == 3
+    assert eyes().weights == (1.0, 0.5, 1.0)
     again = eyes().cells(picture)
     assert all((one == other).all() for one, other in zip((middle, coarse, closer), again, strict=True))
 

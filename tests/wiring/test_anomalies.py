@@ -78,11 +78,11 @@ def levels(dice: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.f
 
 def test_what_scores_a_file_has_not_learnt_it() -> None:
     dice = np.random.default_rng(3)
-    learning, lessons = Learning(), [levels(dice) for _ in range(12)]
+    memory, lessons = LevelMemory([1, 1]), [levels(dice) for _ in range(12)]
+    learning = Learning(memory)
     for lesson in lessons:
         learning.add(lesson)
-    memory = learning.judged()
-    assert memory is not None
+    learning.judge()
     assert [len(one.scores) for one in memory.memories] == [12, 12]
     assert max(memory.each(lesson)[0] for lesson in lessons) < 0.01, "what was learnt is known by heart"
     fresh = [memory.each(levels(dice)) for _ in range(50)]
@@ -91,11 +91,11 @@ def test_what_scores_a_file_has_not_learnt_it() -> None:
 
 
 def test_many_files_are_judged_by_a_sample_of_every_fold() -> None:
-    learning = Learning(LevelMemory(1, 20))
+    memory = LevelMemory([1], 20)
+    learning = Learning(memory)
     for number in range(700):
         learning.add([np.full((1, 3), number % 7, np.float32)])
-    memory = learning.judged()
-    assert memory is not None
+    learning.judge()
     assert 150 <= len(memory.memories[0].scores) <= 300
     assert memory.count == 700
 
@@ -172,7 +172,7 @@ def test_another_kind_of_file_is_refused(inspector: Inspector, tmp_path: Path) -
 
 def test_another_model_makes_it_useless_and_that_is_said(models: Models, tmp_path: Path) -> None:
     store = AnomalyStore(tmp_path)
-    memory = LevelMemory(1)
+    memory = LevelMemory([1])
     memory.learn([np.ones((3, 160), np.float32)])
     store.save("plates", Normal(memory, "picture", "0" * 64, 9))
     inspector = Inspector(store, models)
