@@ -325,6 +325,37 @@ def test_the_keyboard_does_all_that_the_mouse_does(chromium: Browser, tmp_path: 
         visit.context.close()
 
 
+def test_nothing_is_offered_that_the_box_cannot_do_and_a_still_picture_is_not_called_live(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    box = PageBox(tmp_path)
+    box.events.past = [told()]
+    parts = ("evidence", "zones", "give_feedback", "switches", "teach_picture")
+    with open_api(replace(box.can(**dict.fromkeys(parts, "switched off")), transcribe="no ears")) as api:
+        visit = Visit(chromium, f"http://127.0.0.1:{api.port}/")
+        page = visit.page
+        page.clock.install()
+        visit.log_in(TOKEN)
+        page.locator(".picture:not([hidden])").wait_for()
+        page.locator(".event").wait_for()
+        page.get_by_text("Live", exact=True).last.wait_for()
+        page.get_by_role("link", name="Box").click()
+        page.get_by_text("Not available: switched off.").nth(1).wait_for()
+        page.get_by_role("link", name="Watch").click()
+        page.get_by_role("button", name="Speak").click()
+        page.get_by_text("no ears").wait_for()
+        for name in ("That was fine", "Zones of door"):
+            assert page.get_by_role("button", name=name).count() == 0
+        for _ in range(20):
+            page.clock.run_for(1000)
+        page.get_by_text(re.compile("No new picture for .* seconds")).wait_for()
+        box.cameras.tag = "2"
+        page.clock.run_for(2000)
+        page.locator(".state.good", has_text="Live").wait_for()
+        assert visit.complaints == []
+        visit.context.close()
+
+
 def test_the_token_stays_in_the_tab_unless_it_is_wanted_for_longer(chromium: Browser, tmp_path: Path) -> None:
     with open_api(PageBox(tmp_path).can()) as api:
         url = f"http://127.0.0.1:{api.port}/"

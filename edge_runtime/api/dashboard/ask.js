@@ -1,5 +1,6 @@
 // Questions and answers: who answered, how sure, at what price.
 
+import { why as missing } from "./abilities.js";
 import { ask, send } from "./api.js";
 import { at, capital, clock, el, percent } from "./dom.js";
 import { Recording, whyNot } from "./speech.js";
@@ -65,7 +66,7 @@ at("speak").addEventListener("click", async () => {
     await understand(made);
     return;
   }
-  const why = whyNot();
+  const why = whyNot() ?? missing("speech");
   if (why) {
     note(why);
     return;

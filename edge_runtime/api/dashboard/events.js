@@ -1,5 +1,6 @@
 // What happened: the list with its filters, kept up to date by a stream, and what its owner says to an alert.
 
+import { can } from "./abilities.js";
 import { file, follow, get, send } from "./api.js";
 import { announce, at, clock, el, percent, sign } from "./dom.js";
 import { isAlert, isSure, sentence } from "./words.js";
@@ -7,6 +8,7 @@ import { view } from "./viewer.js";
 
 const SHOWN = 40;
 const MOST = 400;
+const ROUNDED_S = 0.001;
 const SOON_MS = 2000;
 const LATER_MS = 10000;
 const FRESH_S = 8;
@@ -61,7 +63,7 @@ function fillFilters() {
 }
 
 at("by-source").addEventListener("change", () => load());
-at("older").addEventListener("click", () => load([...rows.values()].at(-1)?.event.at));
+at("older").addEventListener("click", () => load([...rows.values()].at(-1)?.event.at + ROUNDED_S));
 
 async function stay(mine) {
   let wait = 1000;
@@ -164,6 +166,11 @@ async function look() {
   if (ages.length && running === mine) expect(Math.min(...ages) < FRESH_S ? SOON_MS : LATER_MS);
 }
 
+/** Offer what the box can do with the alerts that are shown. */
+export function showVerdicts() {
+  for (const row of rows.values()) if (isAlert(row.event)) row.show();
+}
+
 /** Let a source be chosen. */
 export function addSource(name) {
   const known = [...at("by-source").options].some((option) => option.value === name);
@@ -248,7 +255,7 @@ class Row {
     const place = el("div", { class: "actions" });
     if (given) {
       place.append(el("span", { class: "verdict", text: given === "fine" ? "You said: that was fine" : "You said: that was right" }));
-    } else {
+    } else if (can("feedback")) {
       for (const [verdict, words] of [["fine", "That was fine"], ["right", "That was right"]]) {
         place.append(el("button", { class: "quiet", type: "button", "data-verdict": verdict, text: words, onclick: () => this.say(verdict, place) }));
       }

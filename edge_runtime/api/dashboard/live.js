@@ -1,12 +1,14 @@
 // Live pictures: each camera that can be seen is asked for its newest picture again and again, and for none otherwise.
 
+import { can } from "./abilities.js";
 import { ask, get } from "./api.js";
-import { at, capital, clock, el, percent, sign } from "./dom.js";
+import { at, capital, clock, drawn, el, lasting, percent, sign } from "./dom.js";
 
 const EVERY_MS = 220;
 const MANY = 2;
 const EVERY_MANY_MS = 500;
 const AFTER_FAULT_MS = 3000;
+const STILL_S = 15;
 const STATES_MS = 10000;
 const STARTING_MS = 1500;
 const GOOD = { online: "Live", starting: "Starting" };
@@ -28,8 +30,10 @@ export function stopLive() {
   at("cameras").replaceChildren();
 }
 
-/** Return the names of the cameras. */
-export const cameraNames = () => [...tiles.keys()];
+/** Offer zones where the box has them, and show them as they are now. */
+export function showAbilities() {
+  for (const tile of tiles.values()) tile.showZones();
+}
 
 /** Ask at once how the cameras are. */
 export async function refreshCameras() {
@@ -81,9 +85,14 @@ class Tile {
     this.waiting = el("p", { class: "waiting", text: "Waiting for the first picture…" });
     this.state = el("span", { class: "state" });
     this.found = el("span", { class: "found muted" });
-    const edit = el("button", { class: "quiet", type: "button", onclick: () => mine.edit(name) }, sign("zone"), "Zones");
+    const edit = el("button", { class: "quiet", type: "button", hidden: true, onclick: () => mine.edit(name) }, sign("zone"), "Zones");
+    this.edit = edit;
     edit.append(el("span", { class: "hidden", text: ` of ${name}` }));
-    this.stage = el("div", { class: "stage" }, this.image, this.boxes, this.waiting);
+    this.zones = drawn("svg", { class: "zones", viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" });
+    this.stage = el("div", { class: "stage" }, this.image, this.zones, this.boxes, this.waiting);
+    this.changedAt = performance.now();
+    this.words = this.kind = "";
+    this.showZones();
     this.node = el(
       "figure", { class: "camera card" }, this.stage,
       el("figcaption", {}, el("strong", { text: name }), this.state, this.found, edit),
@@ -98,20 +107,43 @@ class Tile {
     URL.revokeObjectURL(this.image.src);
   }
 
+  async showZones() {
+    this.edit.hidden = !can("zones");
+    if (!can("zones")) return;
+    try {
+      const { settings, drawn: own } = await get(`v1/cameras/${this.name}/zones`);
+      this.zones.replaceChildren(...[...settings, ...own].map((zone) =>
+        drawn("polygon", { points: zone.polygon.map((corner) => corner.join(",")).join(" ") })));
+    } catch {
+      // The picture is shown without them.
+    }
+  }
+
   tell(camera) {
     this.ready = camera.width !== null;
     const well = camera.status in GOOD;
     const words = well ? GOOD[camera.status] : capital(camera.status);
-    this.state.textContent = camera.watching ? words : `${words}, detection off`;
-    this.state.className = `state ${camera.status === "online" ? "good" : well ? "" : "bad"}`;
-    if (!well && camera.seen) this.state.textContent += `, last seen ${clock(camera.seen)}`;
+    this.words = camera.watching ? words : `${words}, detection off`;
+    if (!well && camera.seen) this.words += `, last seen ${clock(camera.seen)}`;
+    this.kind = camera.status === "online" ? "good" : well ? "" : "bad";
+    this.tellState();
     this.node.classList.toggle("stale", !well);
     if (camera.width) this.stage.style.aspectRatio = `${camera.width} / ${camera.height}`;
+  }
+
+  /** Say how the camera is; one that gives no new picture is not called live. */
+  tellState() {
+    const still = (performance.now() - this.changedAt) / 1000;
+    const stands = this.ready && still > STILL_S && this.kind === "good";
+    const words = stands ? `No new picture for ${lasting(still)}` : this.words;
+    if (this.state.textContent !== words) this.state.textContent = words;
+    this.state.className = `state ${stands ? "bad" : this.kind}`;
   }
 
   async loop() {
     while (running === this.mine) {
       if (document.hidden || !this.seen || !this.ready) {
+        this.changedAt = performance.now();
         await pause(200);
         continue;
       }
@@ -131,7 +163,12 @@ class Tile {
     const wide = Math.min(Math.max(Math.round(this.node.clientWidth * Math.min(devicePixelRatio, 2)), 160), 1920);
     const headers = this.tag ? { "If-None-Match": this.tag } : {};
     const reply = await ask(`v1/cameras/${this.name}/picture?width=${wide}`, { headers });
-    if (reply.status === 304) return;
+    if (reply.status === 304) {
+      this.tellState();
+      return;
+    }
+    this.changedAt = performance.now();
+    this.tellState();
     const found = JSON.parse(reply.headers.get("X-Edge-Detections") ?? "[]");
     const url = URL.createObjectURL(await reply.blob());
     const before = this.image.src;

@@ -1,11 +1,12 @@
 // The page: who is in, what is shown.
 
+import { learn } from "./abilities.js";
 import { logIn, logOut, remembered, whenRefused } from "./api.js";
 import { stopAsking } from "./ask.js";
 import { refreshBox, startBox, stopBox } from "./box.js";
 import { at, capital } from "./dom.js";
-import { addSource, startEvents, stopEvents } from "./events.js";
-import { refreshCameras, startLive, stopLive } from "./live.js";
+import { addSource, showVerdicts, startEvents, stopEvents } from "./events.js";
+import { refreshCameras, showAbilities, startLive, stopLive } from "./live.js";
 import { stopTeaching } from "./teach.js";
 import { editZones } from "./zones.js";
 
@@ -25,7 +26,7 @@ function begin() {
   at("login").hidden = true;
   at("app").hidden = false;
   showView();
-  startLive(editZones);
+  startLive((camera) => editZones(camera, showAbilities));
   startEvents((now) => {
     connected = now;
     tellHealth();
@@ -40,6 +41,10 @@ function begin() {
     if (now) {
       at("box-name").textContent = now.name;
       document.title = `${now.name} · edge-runtime`;
+      if (learn(now.missing)) {
+        showAbilities();
+        showVerdicts();
+      }
       for (const [name, state] of Object.entries(now.parts)) if (state) addKnown(name);
     }
     tellHealth();
@@ -58,6 +63,7 @@ function end(why) {
   stopBox();
   stopAsking();
   stopTeaching();
+  learn(null);
   document.title = "edge-runtime";
   showLogin(why);
 }

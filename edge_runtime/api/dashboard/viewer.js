@@ -1,5 +1,6 @@
 // An alert from close: its picture, its film, what the box may learn of it.
 
+import { can } from "./abilities.js";
 import { ask, file } from "./api.js";
 import { at, clock, el } from "./dom.js";
 import { Film } from "./film.js";
@@ -19,7 +20,7 @@ export function view(event) {
   const note = el("p", { class: "small muted", role: "status" });
   const actions = el("div", { class: "row" });
   if (event.clip) actions.append(el("button", { class: "primary", type: "button", text: "Play the film", onclick: (click) => play(event, stage, note, click.currentTarget) }));
-  actions.append(el("button", { type: "button", text: "Teach from this", onclick: () => choose(event, stage, note, actions) }));
+  if (can("teach")) actions.append(el("button", { type: "button", text: "Teach from this", onclick: () => choose(event, stage, note, actions) }));
   at("viewer").replaceChildren(
     el("div", { class: "section-head" }, el("h2", { id: "viewer-title", text: sentence(event) }), el("button", { class: "quiet", type: "button", text: "Close", onclick: () => at("viewer").close() })),
     el("p", { class: "small muted", text: `${clock(event.at)} · ${event.source}` }),

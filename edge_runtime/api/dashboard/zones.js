@@ -10,9 +10,9 @@ const MOST_CORNERS = 64;
 
 let editor = null;
 
-/** Open the editor for a camera. */
-export async function editZones(camera) {
-  editor = new Editor(camera);
+/** Open the editor for a camera; `changed` is called when its zones have become others. */
+export async function editZones(camera, changed) {
+  editor = new Editor(camera, changed);
   at("zone-editor").replaceChildren(editor.head(), el("p", { class: "empty", text: "One moment…" }));
   at("zone-editor").showModal();
   try {
@@ -28,8 +28,9 @@ at("zone-editor").addEventListener("close", () => {
 });
 
 class Editor {
-  constructor(camera) {
+  constructor(camera, changed) {
     this.camera = camera;
+    this.changed = changed;
     this.zones = { settings: [], drawn: [], labels: [] };
     this.clear();
   }
@@ -240,6 +241,7 @@ class Editor {
       const kept = await send("PUT", `v1/cameras/${this.camera}/zones`, { zones });
       if (editor !== this) return;
       this.zones = kept;
+      this.changed();
       this.restart();
       this.hint.textContent = words;
       announce(words);
