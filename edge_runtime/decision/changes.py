@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _COLUMNS = 96
 _BLOCK = 4
 _SETTLE_S = 60.0
+_OTHER_VIEW, _SAME_VIEW, _SETTLE_ANEW_S = 0.3, 0.03, 5.0
+"""Where so much has changed, the light was switched or the camera moved: until that is learnt, nothing else is seen."""
 _LEAST_STEP = 12.0
 _MOST_STEP = 60.0
 _NOISE_STEPS = 6.0
@@ -37,6 +39,7 @@ class Changes:
     def __init__(self) -> None:
         self._view: Cells | None = None
         self._learnt_at = 0.0
+        self._anew = False
 
     def update(self, image: Image, at: float) -> list[Box]:
         """Return boxes around what has changed in an RGB picture seen at `at` (seconds), and learn it slowly.
@@ -52,18 +55,20 @@ class Changes:
         step = np.abs(difference)
         noise = 1.4826 * float(np.median(step))
         changed = step > min(max(_LEAST_STEP, _NOISE_STEPS * noise), _MOST_STEP)
-        share = np.float32(1 - math.exp(-(at - self._learnt_at) / _SETTLE_S))
+        self._anew = bool(changed.mean() >= (_SAME_VIEW if self._anew else _OTHER_VIEW))
+        settle_s = _SETTLE_ANEW_S if self._anew else _SETTLE_S
+        share = np.float32(1 - math.exp(-(at - self._learnt_at) / settle_s))
         # Never changed in place: a state that was taken refers to it.
         self._view, self._learnt_at = self._view + share * (cells - self._view), at
         return sorted(_boxes(changed), key=lambda box: (box[0] - box[2]) * (box[3] - box[1]))
 
     def state(self) -> tuple[Mapping[str, object], Mapping[str, NDArray[Any]]]:
         """Return what `restore` needs: JSON values, and the view, which never changes."""
-        return {"learnt_at": self._learnt_at}, {} if self._view is None else {"view": self._view}
+        return {"learnt_at": self._learnt_at, "anew": self._anew}, {} if self._view is None else {"view": self._view}
 
     def restore(self, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take on what `state` returned."""
-        self._learnt_at = float(state["learnt_at"])
+        self._learnt_at, self._anew = float(state["learnt_at"]), bool(state["anew"])
         self._view = np.asarray(arrays["view"], np.float32) if "view" in arrays else None
 
 
@@ -76,7 +81,8 @@ def _shrunk(image: Image) -> Cells:
     for y in offsets:
         for x in offsets:
             cells += image[y : rows * step : step, x : columns * step : step, 1]
-    return cells / np.float32(len(offsets) ** 2)
+    cells /= np.float32(len(offsets) ** 2)
+    return cells
 
 
 def _boxes(changed: NDArray[np.bool_]) -> Iterator[Box]:

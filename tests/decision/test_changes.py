@@ -64,6 +64,15 @@ def test_what_stays_becomes_part_of_the_view_and_its_leaving_is_a_change() -> No
     assert changes.update(noisy(ROOM), 406.0)
 
 
+def test_a_lamp_that_is_switched_on_blinds_for_some_seconds_only() -> None:
+    changes, lamp = watched(Changes()), np.linspace(0.4, 2.0, 640)[None, :, None]
+    lit = np.clip(ROOM * lamp + 40 * np.sin(np.arange(360) / 9)[:, None, None], 0, 255).astype(np.uint8)
+    for at in range(25):
+        changes.update(noisy(lit), 5.0 + at)
+    [box] = changes.update(with_thing(noisy(lit), 300, 100, 80, 80), 30.0)
+    assert np.allclose(box, (300 / 640, 100 / 360, 380 / 640, 180 / 360), atol=0.03)
+
+
 def test_a_state_that_was_taken_is_not_changed_by_what_comes_after() -> None:
     changes = watched(Changes())
     state, arrays = changes.state()
