@@ -35,11 +35,12 @@ class Sightings:
         self.whereabouts = Whereabouts()
         self._at = float("-inf")
         self._before: tuple[tuple[str, float, float, float], ...] = ()
+        self._sure: tuple[Detection, ...] = ()
 
     def judge(self, at: float, things: Sequence[Detection], minute: int, local: datetime | None) -> tuple[Odd, Odd]:
         """Return the thing that is furthest from its kind's places, and the one that is rarest at this hour."""
         before = self._before if 0 <= at - self._at <= TOGETHER_S else ()
-        places, times, now = [Odd()], [Odd()], []
+        places, times, now, sure = [Odd()], [Odd()], [], []
         for thing in things:
             x, y = feet(thing.box)
             away = self.whereabouts.away(thing.label, thing.box, minute) or 0.0
@@ -47,16 +48,18 @@ class Sightings:
             same = [one[3] for one in before if one[0] == thing.label and math.hypot(x - one[1], y - one[2]) < STEP]
             if not same:
                 continue
+            sure.append(thing)
             places.append(Odd(min(away, max(same)), thing.label, thing.box))
             if local is not None:
                 times.append(Odd(self.whereabouts.seldom(thing.label, local) or 0.0, thing.label, thing.box))
-        self._at, self._before = at, tuple(now)
+        self._at, self._before, self._sure = at, tuple(now), tuple(sure)
         return max(places, key=lambda odd: odd.score), max(times, key=lambda odd: odd.score)
 
-    def learn(self, things: Sequence[Detection], minute: int, local: datetime | None, odd: Sequence[Odd]) -> None:
-        """Remember the things of a look, but those that are `odd`."""
+    def learn(self, minute: int, local: datetime | None, odd: Sequence[Odd]) -> None:
+        """Remember the things of the look that was judged last, but those that are `odd`."""
         strange = {(one.label, one.box) for one in odd}
-        usual = [thing for thing in things if (thing.label, thing.box) not in strange]
+        usual = [thing for thing in self._sure if (thing.label, thing.box) not in strange]
+        self._sure = ()
         for thing in usual:
             self.whereabouts.learn(thing.label, thing.box, minute)
         if local is not None:

@@ -127,6 +127,7 @@ class SiteThreshold:
             "alarms": self._alarms,
             "fines": self._fines,
             "minute": (self._begun, self._calm, self._alarmed, self._run),
+            "worked_out": self._worked_out,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -144,7 +145,7 @@ class SiteThreshold:
         self._stretches, self._current = stretches[-STRETCHES:], current[:TOPS]
         self._alarms, self._fines, self._run = alarms, fines[-FINES:], int(run)
         self._begun, self._calm, self._alarmed = (None if x is None else float(x) for x in (begun, calm, alarmed))
-        self._work_out()
+        self._work_out(int(state["worked_out"]))
 
     def _close_minute(self) -> None:
         calm, alarmed = self._calm, self._alarmed
@@ -190,21 +191,23 @@ class SiteThreshold:
         self._current = tuple(sorted((*self._current, float(f"{score:.6g}")), reverse=True)[:TOPS])
         return True
 
-    def _history(self) -> int:
-        return min(self._minutes, STRETCH * STRETCHES)
+    def _history(self, minutes: int) -> int:
+        return min(minutes, STRETCH * STRETCHES)
 
     def _allowed(self) -> int:
         """Return how many minutes of the history may pass the threshold."""
-        return math.floor((self._history() + 1) * self._rate)
+        return math.floor((self._history(self._minutes) + 1) * self._rate)
 
-    def _work_out(self) -> None:
-        """Work out the threshold, and the tail behind it."""
+    def _work_out(self, minutes: int | None = None) -> None:
+        """Work out the threshold, and the tail behind it, as they were in a watched minute, this one where none is."""
+        self._worked_out = self._minutes if minutes is None else minutes
+        history = self._history(self._worked_out)
         everything = sorted((top for tops in (*self._stretches, self._current) for top in tops), reverse=True)
-        tail = everything[: max(8, min(_TAIL, self._history() // 10))]
+        tail = everything[: max(8, min(_TAIL, history // 10))]
         # Where most minutes score the same, the few others are all that tells of the tail.
         higher = sum(top > tail[-1] for top in tail)
         self._tops = tail[: higher + 1]
-        self._rank = self._allowed()
+        self._rank = math.floor((history + 1) * self._rate)
         self._from = self._tops[-1] if self._tops else 0.0
         excess, many = [top - self._from for top in self._tops], len(self._tops) - 1
         # By the mean of the excesses, and by the highest of them, which a heavy tail shows in: the larger one counts.
@@ -212,17 +215,17 @@ class SiteThreshold:
         self._mean = max(sum(excess) / many, excess[0] / harmonic) if many > 0 else 0.0
         # What lasts for some minutes is one thing that happened, not as many as minutes.
         self._sample = many / 2
-        self._threshold = self._sought() if self._history() >= ENOUGH and self._tops else None
+        self._threshold = self._sought(history) if history >= ENOUGH and self._tops else None
 
-    def _sought(self) -> float:
+    def _sought(self, history: int) -> float:
         left = self._rank - len(self._alarms)
         if left >= 1:
             passed = self._tops[min(left, len(self._tops)) - 1]
         else:
-            today = sum(self._minutes - alarm[0] <= BLOCKS_A_DAY for alarm in self._alarms)
-            share = self._rate * (self._history() + 1) / len(self._tops) / (1 + today)
+            today = sum(self._worked_out - alarm[0] <= BLOCKS_A_DAY for alarm in self._alarms)
+            share = self._rate * (history + 1) / len(self._tops) / (1 + today)
             passed = max(self._tops[0], min(self._from + self._beyond(min(share, 1.0)), self._believed))
-        lately = [score for minute, score in self._fines if self._minutes - minute <= FINE_MINUTES]
+        lately = [score for minute, score in self._fines if self._worked_out - minute <= FINE_MINUTES]
         fine = max(lately, default=-math.inf)
         return max(passed, self._least, fine + self._mean)
 
@@ -235,7 +238,7 @@ class SiteThreshold:
         return self._mean * many * heavier
 
     def _p_value(self, score: float) -> float:
-        history, many = self._history(), len(self._tops) - 1
+        history, many = self._history(self._minutes), len(self._tops) - 1
         higher = sum(top >= score for top in self._tops)
         if higher > many or many < 1:
             return 1.0 if higher else 1 / (history + 1)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SPOTS = 128
 """Places kept of one label: of those nearer than `SAME` to each other one."""
 SAME = 0.02
-ENOUGH_SPOTS, ENOUGH_MINUTES = 12, 10
+ENOUGH_SPOTS, ENOUGH_MINUTES = 4, 12
 RECENT_MINUTES = 2
 """What is there since so lately is the present, not what is usual."""
 HOUR_MINUTES = 180

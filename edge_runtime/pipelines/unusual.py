@@ -34,9 +34,9 @@ GAP_S = 90.0
 WINDOWS_S = {"brief": 8.0, "lasting": 40.0}
 """Rain, insects, headlights and people on their way stay at no place for so long."""
 LANES = (*WINDOWS_S, "place", "time")
-LEAST = {"brief": 1.0, "lasting": 0.3, "place": 0.08, "time": 5.0}
-"""Whatever the history, nothing below: twice the usual distance, a place further off than 8 % of the picture, a kind of
-thing in more than one of 150 minutes of its hour."""
+LEAST = {"brief": 1.0, "lasting": 0.3, "place": 0.1, "time": 5.0}
+"""Whatever the history, nothing below: twice the usual distance, a place further off than a tenth of the picture, a
+kind of thing in more than one of 150 minutes of its hour."""
 FLOOR = 0.15
 """Distances below this are the noise of a camera that has hardly any."""
 HOT = 0.7
@@ -111,8 +111,9 @@ class Unusual:
             self._minutes += 1
         view = self._memory.see(sight.look.patches)
         self._strange = None
-        events, odd = self._judge(sight, view) if self._memory.settled else ([], ())
-        self._sightings.learn(sight.look.detections, self._minutes, sight.local, odd)
+        odds = self._sightings.judge(at, sight.look.detections, self._minutes, sight.local)
+        events, odd = self._judge(sight, view, odds) if self._memory.settled else ([], ())
+        self._sightings.learn(self._minutes, sight.local, odd)
         self._memory.learn(view, at, self._minutes, self._strange)
         self._listen()
         return events
@@ -195,10 +196,10 @@ class Unusual:
         self._sightings.restore(state["sightings"])
         self._minutes = int(state["minutes"])
 
-    def _judge(self, sight: Sight, view: View) -> tuple[list[Event], tuple[Odd, ...]]:
+    def _judge(self, sight: Sight, view: View, odds: tuple[Odd, Odd]) -> tuple[list[Event], tuple[Odd, ...]]:
         """Return the alarm of this look, and the things that are where or when they never are."""
         at = sight.frame.at
-        lanes = self._lanes(sight, view)
+        lanes = self._lanes(sight, view, odds)
         self._note_strange(at, lanes)
         alarms = {name: lane for name, lane in lanes.items() if lane.judged.alarm}
         strange = tuple(lane.odd for lane in alarms.values() if lane.odd)
@@ -209,7 +210,7 @@ class Unusual:
         best = min(alarms, key=lambda name: alarms[name].judged.p_value)
         return [self._event(sight, view, best, lanes)], strange
 
-    def _lanes(self, sight: Sight, view: View) -> dict[str, _Lane]:
+    def _lanes(self, sight: Sight, view: View, odds: tuple[Odd, Odd]) -> dict[str, _Lane]:
         """Return what each question comes to; those that nothing can be said to yet are left out."""
         at, lanes = sight.frame.at, {}
         familiar = self._memory.familiar
@@ -227,7 +228,6 @@ class Unusual:
                     strange = least / scales[name]
                     score = float(f"{np.where(untold, strange, 0).max():.6g}")
                     lanes[name] = _Lane(score, self._thresholds[name].update(at, score), strange)
-        odds = self._sightings.judge(at, sight.look.detections, self._minutes, sight.local)
         for name, odd in zip(("place", "time"), odds, strict=True):
             if name == "place" or sight.local:
                 score = float(f"{odd.score:.6g}")
