@@ -35,14 +35,19 @@ def likeness(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray
     Intersection over union is blind to near misses of fast things, so where there is little of it, closeness of the
     centres measured in box sizes counts, for half as much.
     """
-    size, other_size = sizes(boxes), sizes(others)
-    smaller = np.minimum(size[:, None], other_size[None, :])
-    similar = smaller / np.maximum(size[:, None], other_size[None, :])
+    smaller = np.minimum(_sizes(boxes)[:, None], _sizes(others)[None, :])
     middle, other_middle = ((b[:, :2] + b[:, 2:]) / 2 for b in (boxes, others))
     distance = np.linalg.norm(middle[:, None] - other_middle[None, :], axis=2)
-    near = np.clip(1 - distance / (2 * np.sqrt(smaller)), 0, 1) * similar * 0.5
+    near = np.clip(1 - distance / (2 * np.sqrt(smaller)), 0, 1) * size_ratio(boxes, others) * 0.5
     alike: NDArray[np.float64] = np.maximum(_intersection_over_union(boxes, others), near)
     return alike
+
+
+def size_ratio(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how large the smaller one of each pair is, as a fraction of the larger one, shape (n, m)."""
+    size, other_size = _sizes(boxes)[:, None], _sizes(others)[None, :]
+    ratio: NDArray[np.float64] = np.minimum(size, other_size) / np.maximum(size, other_size)
+    return ratio
 
 
 def _intersection_over_union(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -50,11 +55,11 @@ def _intersection_over_union(boxes: NDArray[np.float64], others: NDArray[np.floa
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     shared = np.prod(np.clip(high - low, 0, None), axis=2)
-    ratio: NDArray[np.float64] = shared / (sizes(boxes)[:, None] + sizes(others)[None, :] - shared)
+    ratio: NDArray[np.float64] = shared / (_sizes(boxes)[:, None] + _sizes(others)[None, :] - shared)
     return ratio
 
 
-def sizes(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sizes(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the fraction of the picture that each box fills, shape (n,), never 0."""
     found: NDArray[np.float64] = np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 1e-6, None), axis=1)
     return found

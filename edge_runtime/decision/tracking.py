@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_runtime.decision.boxes import area, centre, likeness, overlap, sizes
+from edge_runtime.decision.boxes import area, centre, likeness, overlap, size_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -31,6 +31,7 @@ _STRAY = 0.8
 _SMALLER, _LARGER = 0.4, 1.6
 _HIDDEN = 1.5
 _ALIKE = 0.5
+_USUAL = 0.75
 _EDGE = 0.02
 
 
@@ -204,8 +205,9 @@ class Tracker:
             return list(tracks), list(detections)
         boxes = np.array([found.box for found in detections])
         scores = likeness(np.stack([track.expected(at) for track in tracks]), boxes)
-        large, larger = sizes(np.array([track.box for track in tracks]))[:, None], sizes(boxes)[None, :]
-        scores[np.minimum(large, larger) / np.maximum(large, larger) < alike] = 0.0
+        scores[size_ratio(np.array([track.box for track in tracks]), boxes) < alike] = 0.0
+        # The wall around somebody, or the legs alone, overlap well but are not of the usual size.
+        scores *= size_ratio(np.array([[0.0, 0.0, *track.size] for track in tracks]), boxes) ** _USUAL
         for row, track in enumerate(tracks):
             # A label may flicker from look to look, but what comes after a gap is something else.
             other = _OTHER_LABEL if at - track.last_at <= _FLICKER_S else 0.0

@@ -36,7 +36,7 @@ class Crossing:
     """Something that happened at a zone ("enter", "leave") or a line (its direction).
 
     Attributes:
-        inside_s: seconds that the thing has been inside, for zones.
+        inside_s: seconds that the thing has been inside, or was; for zones.
         steps: why it is an alert; empty for what leaves, and in quiet hours.
     """
 
@@ -101,7 +101,7 @@ class ZoneMonitor:
                 del self._passages[line, track.number]
             for zone in [name for name, number in self._stays if number == track.number]:
                 stay = self._stays.pop((zone, track.number))
-                found += [_leaves(zone, track, stay, moment)] if stay.reported else []
+                found += [_leaves(zone, track, stay, track.last_at)] if stay.reported else []
         return found
 
     def state(self) -> dict[str, object]:
@@ -171,7 +171,7 @@ class ZoneMonitor:
         for name in [name for name, number in self._stays if number == track.number and name not in self._zones]:
             stay = self._stays.pop((name, track.number))
             if stay.reported:
-                yield _leaves(name, track, stay, moment)
+                yield _leaves(name, track, stay, moment.at)
 
     def _settled_inside(self, zone: Zone, key: tuple[str, int], at: float) -> bool:
         stay = self._stays.setdefault(key, _Stay(at))
@@ -190,7 +190,7 @@ class ZoneMonitor:
             return
         del self._stays[zone.name, track.number]
         if stay.reported:
-            yield _leaves(zone.name, track, stay, moment)
+            yield _leaves(zone.name, track, stay, stay.outside_at)
 
 
 def _in_force(place: Zone | Line, moment: Moment) -> bool:
@@ -203,8 +203,8 @@ def _key(what: str, moment: Moment) -> str:
     return f"quiet/{what}" if moment.quiet else what
 
 
-def _leaves(zone: str, track: Track, stay: _Stay, moment: Moment) -> Crossing:
-    return Crossing(zone, "zone", "leave", track, moment.at - stay.since)
+def _leaves(zone: str, track: Track, stay: _Stay, until: float) -> Crossing:
+    return Crossing(zone, "zone", "leave", track, until - stay.since)
 
 
 def _zone_step(zone: Zone, track: Track, stay: _Stay, at: float) -> Step:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     from edge_runtime.config import Settings
     from edge_runtime.decision.scene import Scene
     from edge_runtime.pipelines.vision import Decider
-    from edge_runtime.watch_sections import CameraSettings, LineSettings, ZoneSettings
+    from edge_runtime.watch_sections import CameraSettings, LineSettings, PlaceSettings, ZoneSettings
     from edge_runtime.wiring.assembly import Models
+
+log = logging.getLogger(__name__)
 
 
 def make_view(camera: CameraSettings, settings: Settings, models: Models, scene: Scene) -> VisionPipeline:
@@ -47,18 +50,35 @@ def make_rules(camera: CameraSettings, settings: Settings, models: Models) -> Ru
     """Return the rules of one camera, with what was drawn on the page.
 
     Raises:
-        ConfigError: one names objects that are never told of.
+        ConfigError: one of the settings names objects that are never told of.
     """
     vision = settings.vision
-    zones = with_drawn(camera, DrawnZones(settings.device.data_dir.expanduser()).of(camera.name))
-    for place in (*zones, *camera.lines):
-        key = f"camera {camera.name}, {place.name}"
-        check_labels(key, place.labels, models.labels)
-        for label in place.labels:
-            if vision.labels and label not in vision.labels:
-                raise ConfigError(f"{key}: {label!r} is never told of, as vision.labels leaves it out; add it there")
+    for place in (*camera.zones, *camera.lines):
+        check_place(place, camera, settings, models)
+    drawn = []
+    for zone in DrawnZones(settings.device.data_dir.expanduser()).of(camera.name):
+        try:
+            check_place(zone, camera, settings, models)
+            drawn.append(zone)
+        except ConfigError as error:
+            # The model may have changed since; a box that does not start for it would watch nothing at all.
+            log.error("%s; this zone, drawn on the page, is not watched", error)  # noqa: TRY400 - no fault of the code
+    zones = with_drawn(camera, drawn)
     monitor = ZoneMonitor(as_zones(zones), as_lines(camera.lines))
     return Rules(Tracker(vision.confirm_frames, vision.lost_s), monitor, quiet_hours(camera, settings))
+
+
+def check_place(place: PlaceSettings, camera: CameraSettings, settings: Settings, models: Models) -> None:
+    """Refuse a zone or line that nothing could ever be told of.
+
+    Raises:
+        ConfigError: it names objects that the model does not know, or that `vision.labels` leaves out.
+    """
+    key = f"camera {camera.name}, {place.name}"
+    check_labels(key, place.labels, models.labels)
+    for label in place.labels:
+        if settings.vision.labels and label not in settings.vision.labels:
+            raise ConfigError(f"{key}: {label!r} is never told of, as vision.labels leaves it out; add it there")
 
 
 def with_drawn(camera: CameraSettings, drawn: Iterable[ZoneSettings]) -> tuple[ZoneSettings, ...]:

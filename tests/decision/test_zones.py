@@ -222,3 +222,14 @@ def test_redrawing_keeps_who_is_inside_and_lets_go_what_is_no_more() -> None:
     look(3)
     look(4)
     assert told == ["enter a", "enter b", "leave b", "leave a"]
+
+
+def test_a_visit_lasts_until_the_thing_was_last_seen_inside() -> None:
+    monitor, seen = ZoneMonitor([Zone("yard", YARD)], []), track(0.5, 0.5)
+    path = [(0, 0.5), (1, 0.5), (2, 0.9), (3, 0.9)]
+    found = [monitor.update(Moment(at), [track(x, 0.5)], []) for at, x in path]
+    assert [(one.what, one.inside_s) for crossings in found for one in crossings] == [("enter", 1), ("leave", 2)]
+    for at in (10, 11):
+        monitor.update(Moment(at), [seen], [])
+    seen.last_at = 11
+    assert [one.inside_s for one in monitor.update(Moment(14), [], [seen])] == [1]

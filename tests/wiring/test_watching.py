@@ -88,3 +88,12 @@ def test_a_camera_has_its_own_quiet_hours_or_those_of_all(
 ) -> None:
     quiet = quiet_hours(camera(quiet_hours=of_camera), settings(tmp_path, alerting={"quiet_hours": of_all}))
     assert (quiet and quiet.spans) == spans
+
+
+def test_a_drawn_zone_that_the_model_no_longer_knows_is_told_and_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    DrawnZones(tmp_path).draw("door", [zone("stable", "horse"), zone("pond", dwell_s=3)])
+    rules = make_rules(camera(), settings(tmp_path), MODELS)
+    assert watched(rules.state()[0]) == {"pond": 3}
+    assert "no label 'horse'" in caplog.text
