@@ -51,7 +51,8 @@ EVERY = BARE + "vision: {motion_area: 0, confirm_frames: 3}\n"
 def encode(clip: Path, still_s: float, path: Path) -> Path:
     """Write what the cameras send: raw H.264, 1280x720, 5 pictures a second."""
     command = f"ffmpeg -v error -y -f rawvideo -pix_fmt bgr24 -s {SIZE[0]}x{SIZE[1]} -r {FPS} -i - -c:v libx264"
-    command += " -preset veryfast -tune zerolatency -x264-params keyint=10:scenecut=0:aud=1 -pix_fmt yuv420p -f h264"
+    command += " -preset veryfast -tune zerolatency -b:v 1000k -maxrate 1000k -bufsize 1000k"
+    command += " -x264-params keyint=10:scenecut=0:aud=1 -pix_fmt yuv420p -f h264"
     chance = np.random.default_rng(1)
     with subprocess.Popen([*command.split(), str(path)], stdin=subprocess.PIPE) as encoder:
         assert encoder.stdin is not None
@@ -224,7 +225,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--clip", type=Path, default=DEMO)
     parser.add_argument("--cameras", type=int, default=8)
-    parser.add_argument("--compared", type=int, default=2, help="cameras where every picture is looked at")
+    parser.add_argument("--compared", type=int, default=4, help="cameras where every picture is looked at")
     parser.add_argument("--rounds", type=int, default=2, help="how often the compared ones take turns")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--still", type=float, default=46.0)

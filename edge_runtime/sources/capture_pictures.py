@@ -28,6 +28,7 @@ _DAMAGE = re.compile(
 _HEALED_S = 3.0
 """A stream without key frames mends itself; after so long without a new fault its pictures count as whole."""
 _PATIENCE = 0.8
+_CREDIT_S = 0.5
 _BREATH_S = 0.02
 _SLACK = 0.3
 """Of the time between two pictures: a network delivers some early and some late."""
@@ -89,7 +90,7 @@ def _serve(parent: Parent, source: Grabber) -> str:
     # The parent would only know that nothing came.
     patience_s = _PATIENCE * parent.request["patience_s"]
     damage = Damage(time.monotonic())
-    seen, due = 0, 0.0
+    seen, due = 0, time.monotonic()
     parent.forget()
     while True:
         grabbed, at = source.grab(), time.monotonic()
@@ -104,7 +105,8 @@ def _serve(parent: Parent, source: Grabber) -> str:
             parent.forget()
             time.sleep(0.0 if grabbed else _BREATH_S)
             continue
-        if not parent.wanted.is_set() or at + _SLACK * period_s < due:
+        # The network keeps what comes while the parent, on a busy box, is late to ask.
+        if at + _SLACK * period_s < due or not parent.wanted.wait(period_s / 2):
             continue
         picture = source.retrieve()
         if picture is None or not damage.whole(parent.heard(), key_frame=True, at=at):
@@ -112,7 +114,7 @@ def _serve(parent: Parent, source: Grabber) -> str:
             continue
         parent.wanted.clear()
         # One that came late takes nothing from the next.
-        due = max(due, at - period_s) + period_s
+        due = max(due, at - max(period_s, _CREDIT_S)) + period_s
         _send(parent, source, picture, {"at": at, "seen": seen, "damaged": damage.count})
 
 

@@ -111,6 +111,10 @@ def main() -> None:
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(asked.port)
+    # With one thread, cameras would be opened one after the other, each when its next key frame comes.
+    pool = GstRtspServer.RTSPThreadPool()
+    pool.set_max_threads(-1)
+    server.set_thread_pool(pool)
     pictures = [unit for unit in DELIMITER.split(asked.clip.read_bytes()) if unit]
     streams = {f"/{letter}": Stream(pictures, asked.fps) for letter in "abcdefgh"}
     factories = {path: Factory(stream, asked.fps) for path, stream in streams.items()}
