@@ -217,14 +217,13 @@ class Row {
 
   show(event = this.event) {
     this.event = event;
-    const alert = isAlert(event);
     const title = el("p", { class: "title", text: sentence(event) });
     const when = el("p", { class: "small muted" }, el("time", { datetime: new Date(event.at * 1000).toISOString(), text: clock(event.at) }), ` · ${event.source}`);
     if (isSure(event)) when.append(` · ${percent(event.score)}`);
     const body = el("div", { class: "body" }, title, when);
     if (event.kind === "answered" && event.data.text) title.after(el("p", { class: "reply", text: event.data.text }));
-    if (alert) body.append(this.actions());
     this.node.replaceChildren(this.lead(), body);
+    if (isAlert(event)) this.node.append(this.actions());
   }
 
   lead() {

@@ -3,7 +3,7 @@
 import { learn } from "./abilities.js";
 import { logIn, logOut, remembered, whenRefused } from "./api.js";
 import { stopAsking } from "./ask.js";
-import { refreshBox, startBox, stopBox } from "./box.js";
+import { WORKERS, refreshBox, startBox, stopBox } from "./box.js";
 import { at, capital } from "./dom.js";
 import { addSource, showVerdicts, startEvents, stopEvents } from "./events.js";
 import { refreshCameras, showAbilities, startLive, stopLive } from "./live.js";
@@ -52,7 +52,7 @@ function begin() {
 }
 
 function addKnown(name) {
-  if (!["http", "wyoming", "vision", "answering", "timers"].includes(name) && !name.endsWith("-voice")) addSource(name);
+  if (!(name in WORKERS) && !name.endsWith("-voice")) addSource(name);
 }
 
 function end(why) {
@@ -88,7 +88,10 @@ function showView() {
   }
 }
 
-addEventListener("hashchange", showView);
+addEventListener("hashchange", () => {
+  showView();
+  scrollTo(0, 0);
+});
 at("logout").addEventListener("click", () => end(""));
 whenRefused(() => end("The box does not know this token any more. Log in again."));
 
