@@ -26,13 +26,9 @@ class ConsoleSink:
     def publish(self, event: Event) -> None:
         """Show one event."""
         if self._as_json:
-            record = {
-                "id": event.id,
-                "kind": event.kind,
-                "source": event.source,
-                "at": round(event.at, 3),
-                **event.data,
-            }
+            own = {"id": event.id, "kind": event.kind, "source": event.source, "at": round(event.at, 3)}
+            # What an event is, its data cannot say otherwise.
+            record = {**own, **event.data, **own}
             self._show(json.dumps(record, ensure_ascii=False))
         else:
             self._show(f"{event.at - self._started_at:6.1f} s  {event.source:<10}  {in_words(event)}")

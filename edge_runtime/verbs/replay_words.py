@@ -159,7 +159,9 @@ def _memory(facts: Facts, _: Facts) -> str:
 
 
 def _rarity(p_value: float, minutes: int) -> str:
-    return f"a share of {p_value:.2g} of {minutes} minutes of this view came to as much"
+    if p_value >= 0.001:
+        return f"by {minutes} minutes of this view, {p_value:.1%} of all come to as much"
+    return f"by {minutes} minutes of this view, one in {1 / max(p_value, 1e-12):,.0f} comes to as much"
 
 
 def _plain(facts: Facts) -> str:
