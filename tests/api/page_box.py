@@ -71,7 +71,15 @@ class Events:
 
     def recent(self, wanted: EventFilter) -> Sequence[ToldEvent]:
         self.asked.append(wanted)
-        return self.past[: wanted.limit]
+        kinds, sources = wanted.kinds, wanted.sources
+        found = [
+            one
+            for one in self.past
+            if (not kinds or one.kind in kinds)
+            and (not sources or one.source in sources)
+            and wanted.since <= one.at < wanted.before
+        ]
+        return found[: wanted.limit]
 
     def follow(self, take: Callable[[ToldEvent], None]) -> Callable[[], None]:
         self.followers.append(take)

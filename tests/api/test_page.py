@@ -251,6 +251,36 @@ def test_every_view_is_open_to_all_and_words_stay_words(
         visit.context.close()
 
 
+def test_filters_leave_what_was_asked_for_and_older_events_follow(chromium: Browser, tmp_path: Path) -> None:
+    box, now = PageBox(tmp_path), time.time()
+    kinds = ("zone", "sound")
+    box.events.past = [
+        told(kinds[age % 2], source=("door", "yard")[age % 2], label=f"thing {age}", at=now - age) for age in range(60)
+    ]
+    with open_api(box.can()) as api:
+        visit = Visit(chromium, f"http://127.0.0.1:{api.port}/")
+        page = visit.page
+        visit.log_in(TOKEN)
+        rows = page.locator(".event")
+        rows.nth(39).wait_for()
+        page.get_by_role("button", name="Older events").click()
+        rows.nth(59).wait_for()
+        page.get_by_role("button", name="Alerts", exact=True).click()
+        page.locator(".event.sound").first.wait_for(state="detached")
+        rows.nth(29).wait_for()
+        assert rows.count() == 30
+        page.get_by_label("Source").select_option("yard")
+        page.get_by_text("No alerts. Draw a zone").wait_for()
+        box.events.happen(told("sound", source="yard"))
+        box.events.happen(told(source="yard", data={"zone": "gate", "type": "enter"}))
+        page.get_by_text("Person entered gate").first.wait_for()
+        assert rows.count() == 1, "what is filtered out does not come in as it happens either"
+        page.get_by_role("button", name="All", exact=True).click()
+        rows.nth(31).wait_for()
+        assert visit.complaints == []
+        visit.context.close()
+
+
 def test_a_part_of_an_alert_and_a_file_are_taught_together(chromium: Browser, tmp_path: Path) -> None:
     box, alert = PageBox(tmp_path), told()
     box.events.past = [alert]
