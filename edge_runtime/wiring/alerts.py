@@ -44,7 +44,7 @@ KEEP_EVERY_S = 1800.0
 """Seconds between writes of what the site has taught: some kilobytes for each camera, for the sake of SD cards."""
 ALIKE = 0.6
 """Names whose words mean so nearly the same as the subject are no contrast to it."""
-SHOWN = 0.5
+SHOWN, ENOUGH = 0.5, 30
 USUAL_ELSEWHERE = 1.5
 """Taken for usual with a bundle that has no ordinary pictures; of omni-nano's prompts it is 0.5 to 3."""
 _FORMAT = 1
@@ -123,8 +123,8 @@ class Seekers:
         what, how, where = parts_of(prompt)
         vectors = self._models.embedder.label_vectors([what, *([where] if where else [])])
         apart = self._everyday.vectors() @ vectors[0] < ALIKE
-        labels, exact = self._labels(what)
-        usual, above = self._usual(vectors[0], apart, labels)
+        labels, exact, more = self._labels(what)
+        usual, above = self._usual(vectors[0], apart, labels, more=more)
         return Sought(
             prompt,
             vectors[0],
@@ -133,7 +133,7 @@ class Seekers:
             apart,
             self._temperature,
             usual,
-            SURE if labels or lesson else min(max(above, LEAST_SURE), SURE),
+            SURE if exact or lesson else min(max(above, LEAST_SURE), SURE),
             labels,
             exact,
             vectors[1] if where else None,
@@ -141,12 +141,19 @@ class Seekers:
             lesson,
         )
 
-    def _usual(self, subject: Vector, apart: NDArray[np.bool_], labels: Sequence[str]) -> tuple[float, float]:
-        """Return the likeness that ordinary pictures hardly have, those left out that do show such a thing."""
+    def _usual(
+        self, subject: Vector, apart: NDArray[np.bool_], labels: Sequence[str], *, more: bool
+    ) -> tuple[float, float]:
+        """Return the likeness that ordinary pictures hardly have.
+
+        Those are left out that show such a thing. Where `more` is said of it than its name, such as a man with a
+        ladder, they are the measure instead: any man looks like that to a small model.
+        """
         pictures = self._ordinary
         if pictures is None:
             return USUAL_ELSEWHERE, SURE
-        other = shown(pictures, self._models.labels, labels) < SHOWN
+        there = shown(pictures, self._models.labels, labels) >= SHOWN
+        other = ~there if not more else there if there.sum() >= ENOUGH else np.ones_like(there)
         logits = pictures.vectors[other] @ subject / np.float32(self._temperature)
         return usual_likeness(logits, self._ordinary_logits[np.ix_(other, apart)])
 
@@ -163,13 +170,17 @@ class Seekers:
         logits: NDArray[np.float32] = self._ordinary.vectors @ self._everyday.vectors().T
         return logits / np.float32(self._temperature)
 
-    def _labels(self, words: str) -> tuple[tuple[str, ...], bool]:
-        """Return the detector's labels for what words name first, and whether they say no more than those."""
+    def _labels(self, words: str) -> tuple[tuple[str, ...], bool, bool]:
+        """Return the detector's labels for what words name first, whether these say it all, and whether words say more.
+
+        A child is a person, but not every person is one: neither.
+        """
         spotted = self._nouns.spot(words.lower().split())
         if spotted is None:
-            return (), False
+            return (), False, False
         noun, rest = spotted
-        return noun.labels, noun.claim is not Claim.PART and not bare(" ".join(rest))
+        more = bool(bare(" ".join(rest)))
+        return noun.labels, noun.claim is not Claim.PART and not more, more
 
 
 @lru_cache(maxsize=1)

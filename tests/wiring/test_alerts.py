@@ -98,6 +98,12 @@ def test_what_the_detector_knows_of_a_prompt(
     assert 0 < sought.sure <= 2
 
 
+def test_any_man_is_the_measure_of_a_man_with_something(box: Path, models: Models) -> None:
+    part, whole = Seekers(models, box).all(["a man with a gun", "a gun"])
+    assert part.usual > whole.usual
+    assert part.usual + part.sure > 4
+
+
 def test_a_bundle_without_words_is_refused(tmp_path: Path) -> None:
     bare = cast("Models", SimpleNamespace(manifest=SimpleNamespace(name="eyes", text=None)))
     wanted = settings(tmp_path, "a dog")
