@@ -104,7 +104,7 @@ class CameraSettings(Section):
 
     name: Name = Field(description="Name in topics and events.")
     url: str = Field(
-        description="rtsp:// or http:// address, /dev/video0, a camera number, or a video or picture file."
+        description="rtsp:// or http:// address, /dev/video0, a camera number, a GStreamer pipeline, or a file."
     )
     fps: float = Field(default=6.0, gt=0, le=60, description="Pictures a second handed to the model at most.")
     realtime: bool = Field(
@@ -163,7 +163,11 @@ class VisionSettings(Section):
     )
     refresh_s: float = Field(default=10.0, gt=0, description="Look again after this many seconds even without motion.")
     confirm_frames: int = Field(default=3, ge=1, description="Sightings before a track is reported.")
-    lost_s: float = Field(default=2.0, gt=0, description="Seconds unseen before a track ends.")
+    lost_s: float = Field(
+        default=2.0,
+        gt=0,
+        description="Seconds unseen before a track ends; half as long again inside the picture, where it may be hidden.",
+    )
 
 
 class AlertingSettings(Section):
@@ -189,6 +193,7 @@ class AnomalySettings(Section):
     """What is unusual for a camera or a microphone, learnt from what is not."""
 
     enabled: bool = Field(default=True, description="Learn what is usual and tell what is not.")
+    sounds: bool = Field(default=True, description="Learn what microphones usually hear, too.")
     alarms_per_day: float = Field(
         default=1.0, gt=0, le=1000, description="False alarms a day that one camera or microphone may give at most."
     )
