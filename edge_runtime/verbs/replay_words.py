@@ -141,13 +141,13 @@ def _likeness(facts: Facts, _: Facts) -> str:
 
 def _threshold(facts: Facts, _: Facts) -> str:
     if facts["threshold"] is None:
-        return f"{facts['score']:.2f}, {facts['sure']:.2f} needed as long as there is too little history of this view"
+        return f"{facts['score']:.2f}, {facts['sure']:.2f} needed as long as there is too little history"
     return f"{facts['score']:.2f}, {facts['threshold']:.2f} needed; {_rarity(facts['p_value'], facts['minutes'])}"
 
 
 def _lane(facts: Facts, _: Facts) -> str:
     if facts["threshold"] is None:
-        return f"{facts['score']:.3g}; too little history of this view to judge by"
+        return f"{facts['score']:.3g}; too little history to judge by"
     lasted = f" for {facts['lasted_s']:g} s" if "lasted_s" in facts else ""
     verdict = "alarm" if facts["alarm"] else "no alarm"
     rare = _rarity(facts["p_value"], facts["history_minutes"])
@@ -155,13 +155,15 @@ def _lane(facts: Facts, _: Facts) -> str:
 
 
 def _memory(facts: Facts, _: Facts) -> str:
-    return f"compared with {facts['minutes']} minutes of this view (memory {facts['hash'][:12]})"
+    if "minutes" in facts:
+        return f"compared with {facts['minutes']} minutes of this view (memory {facts['hash'][:12]})"
+    return f"compared with what is usual to hear, {facts['seconds_in_a_row']} seconds in a row (memory {facts['hash']})"
 
 
 def _rarity(p_value: float, minutes: int) -> str:
     if p_value >= 0.001:
-        return f"by {minutes} minutes of this view, {p_value:.1%} of all come to as much"
-    return f"by {minutes} minutes of this view, one in {1 / max(p_value, 1e-12):,.0f} comes to as much"
+        return f"by {minutes} minutes, {p_value:.1%} of all come to as much"
+    return f"by {minutes} minutes, one in {1 / max(p_value, 1e-12):,.0f} comes to as much"
 
 
 def _plain(facts: Facts) -> str:
@@ -193,7 +195,7 @@ _GATES: dict[str, Callable[[Facts, Facts], str]] = {
     "cooldown": _cooldown,
     "likeness": _likeness,
     "threshold": _threshold,
-    **dict.fromkeys(("brief", "lasting", "place", "time"), _lane),
+    **dict.fromkeys(("brief", "lasting", "place", "time", "sound"), _lane),
     "memory": _memory,
 }
 
@@ -203,5 +205,6 @@ _LOOKS = {
     "other machine": "on this processor, or with these libraries, the model sees other digits in the kept picture; the"
     " decision is replayed from the recorded ones",
     "other bundle": "another model bundle is in use now; the decision is replayed from what the recorded one saw",
+    "heard": "none: the kept sound is what was heard, sample by sample",
     "not kept": "none was kept, or it was not looked at",
 }

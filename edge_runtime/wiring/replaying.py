@@ -11,8 +11,11 @@ from edge_runtime.bundles.manifest import default_bundle
 from edge_runtime.config import Settings
 from edge_runtime.decision.second_look import settled_again
 from edge_runtime.errors import EdgeError, InputError
+from edge_runtime.inference.patches import sound_cells
+from edge_runtime.pipelines.unusual_sound import UnusualSound
 from edge_runtime.sinks import record_file
 from edge_runtime.sources.files import read_picture
+from edge_runtime.types import AudioChunk
 from edge_runtime.wiring.alerts import make_words
 from edge_runtime.wiring.assembly import Models
 from edge_runtime.wiring.evidence import bundle_facts, program_facts
@@ -44,7 +47,7 @@ class Replayed:
             saw, and the event that was decided is the recorded one, byte for byte.
         look: "same" where the model sees the very same numbers, "differs" where it does not, "other machine" where it
             does not and processor or libraries are others, "other bundle" where another model looked, "not kept" where
-            there is no picture.
+            there is no picture, "heard" where a sound decided.
         changed: files that are missing or not as they were written.
         differences: where the decisions differ: path, as recorded, as decided now.
         problem: why it could not be decided, None where it could.
@@ -91,8 +94,13 @@ class Replayer:
     def _decide(self, record: Record, place: Path, changed: tuple[str, ...]) -> Replayed:
         settings = _settings(record, place)
         models = self._models_of(settings)
-        sight, look = _seen(record, place, models)
-        decided = _decided(_decider(record, settings, models), record, place, sight)
+        if record["heard"] is None:
+            sight, look = _seen(record, place, models)
+            decider = _decider(record, settings, models)
+            decided = _decided(lambda: decider.decide(sight), decider, record, place)
+        else:
+            look, heard, ear = "heard", _heard(record, place), _ear(record, settings)
+            decided = _decided(lambda: ear.decide(heard), ear, record, place)
         events = [settled_again(event, record["steps"]) for event in decided]
         expected = {**_without_name(record["event"]), "steps": record["steps"]}
         wanted = record_file.canonical(expected)
@@ -114,7 +122,7 @@ class Replayer:
         return self._models[key]
 
 
-_NEEDED = {"event", "steps", "decider", "before", "arrays", "sight", "settings", "settings_sha256", "bundle", "program"}
+_NEEDED = {"event", "steps", "decider", "before", "arrays", "sight", "heard", "settings", "settings_sha256", "bundle"}
 _TOO_MUCH = "more alerts came that day than evidence.mb_per_day allows, so that its picture alone was kept"
 
 
@@ -156,7 +164,7 @@ def _compared(record: Record, now: Look, models: Models) -> str:
     same = record_file.canonical(seen) == record_file.canonical({key: facts[key] for key in seen})
     if same and [list(stage.shape) for stage in now.patches] == facts["patches"]:
         return "same"
-    return "differs" if program_facts() == record["program"] else "other machine"
+    return "differs" if program_facts() == record.get("program") else "other machine"
 
 
 def _decider(record: Record, settings: Settings, models: Models) -> Decider:
@@ -169,8 +177,21 @@ def _decider(record: Record, settings: Settings, models: Models) -> Decider:
     return decider
 
 
-def _decided(decider: Decider, record: Record, place: Path, sight: Sight) -> list[Event]:
-    """Return the alerts that the recorded state makes of a sight.
+def _ear(record: Record, settings: Settings) -> UnusualSound:
+    if record["decider"] != UnusualSound.name:
+        raise InputError(f"this version has no {record['decider']!r} that decides about sound")
+    return UnusualSound(sound_cells, settings.anomaly.alarms_per_day, settings.anomaly.cooldown_s)
+
+
+def _heard(record: Record, place: Path) -> AudioChunk:
+    facts = record["heard"]
+    return AudioChunk(facts["source"], float(facts["at"]), record_file.read_array(place / record_file.HEARD))
+
+
+def _decided(
+    decide: Callable[[], list[Event]], decider: Decider | UnusualSound, record: Record, place: Path
+) -> list[Event]:
+    """Return the alerts that a decider decides from the recorded state.
 
     Raises:
         InputError: the state is not one of this decider's.
@@ -181,7 +202,7 @@ def _decided(decider: Decider, record: Record, place: Path, sight: Sight) -> lis
             name: record_file.read_array(place / file) for name, file in record["arrays"].items() if file in files
         }
         decider.restore(record["before"], arrays)
-        return [event for event in decider.decide(sight) if event.steps]
+        return [event for event in decide() if event.steps]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InputError(f"the recorded state is damaged, or of another version ({error!r})") from None
 

@@ -27,9 +27,9 @@ LIKENESS = {"score": 2.5, "threshold": 2.25, "p_value": 0.001, "minutes": 90, "f
          "22:00-06:00; it was 2026-11-23T23:00:00: yes"),
         ("cooldown", {"key": "cat", "cooldown_s": 10.0, "rested": True}, "10 s of rest were over"),
         ("cooldown", {"since_last_s": None, "cooldown_s": 10.0}, "never told before"),
-        ("threshold", LIKENESS, "2.50, 2.25 needed; by 90 minutes of this view, 0.1% of all come to as much"),
+        ("threshold", LIKENESS, "2.50, 2.25 needed; by 90 minutes, 0.1% of all come to as much"),
         ("threshold", {**LIKENESS, "threshold": None}, "2.00 needed as long as there is too little history"),
-        ("brief", {**LANE, "lasted_s": 10.0}, "1.5 for 10 s, 1.25 needed; by 4000 minutes of this view, one in 8,333"),
+        ("brief", {**LANE, "lasted_s": 10.0}, "1.5 for 10 s, 1.25 needed; by 4000 minutes, one in 8,333"),
         ("time", {**LANE, "threshold": None}, "too little history"),
         ("memory", {"hash": "0123456789abcdef", "minutes": 12}, "12 minutes of this view (memory 0123456789ab)"),
         # What this version does not know, or knows with other figures, is told by its names.
