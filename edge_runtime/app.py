@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from concurrent.futures import Future
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -14,34 +13,29 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from edge_runtime import __version__
 from edge_runtime.config import MicrophoneSettings, Settings
 from edge_runtime.decision.scene import Scene
-from edge_runtime.errors import ConfigError
 from edge_runtime.house import House
 from edge_runtime.metrics import Metrics
-from edge_runtime.questions import answered
 from edge_runtime.runtime import Runtime
-from edge_runtime.sinks import topics
-from edge_runtime.sinks.broker import EmbeddedBroker, answers
 from edge_runtime.sinks.console import ConsoleSink
 from edge_runtime.sinks.fanout import FanOut
-from edge_runtime.sinks.homeassistant import COUNTED, discovery_messages
-from edge_runtime.sinks.mqtt import MqttSink
 from edge_runtime.sinks.snapshot import annotate, save_picture
-from edge_runtime.sinks.spool import Spool
 from edge_runtime.sources.opening import open_camera, open_microphone
-from edge_runtime.types import Answer, Event, Question
+from edge_runtime.types import Event
 from edge_runtime.watch_sections import CameraSettings
 from edge_runtime.wiring.alerts import attend_alerts
+from edge_runtime.wiring.announcing import Announcer, make_mqtt
 from edge_runtime.wiring.answers import make_answerer
 from edge_runtime.wiring.assembly import Models, make_sounds
+from edge_runtime.wiring.controls import Controls
 from edge_runtime.wiring.dictation import make_dictation
 from edge_runtime.wiring.doors import Doors
 from edge_runtime.wiring.ears import make_voice
 from edge_runtime.wiring.event_feed import make_feed
 from edge_runtime.wiring.evidence import make_recorder, record_along
 from edge_runtime.wiring.feedback import Feedback
+from edge_runtime.wiring.home_pictures import AlertPictures
 from edge_runtime.wiring.household import keep_time
 from edge_runtime.wiring.live_anomalies import attend_anomalies
 from edge_runtime.wiring.mouth import Mouth
@@ -49,7 +43,7 @@ from edge_runtime.wiring.senses import make_event_log
 from edge_runtime.wiring.watching import make_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from edge_runtime.api.server import ApiServer
     from edge_runtime.api.wyoming import WyomingServer
@@ -58,7 +52,6 @@ if TYPE_CHECKING:
     from edge_runtime.pipelines.voice import VoicePipeline
     from edge_runtime.sentences import Source
     from edge_runtime.sinks.fanout import Sink
-    from edge_runtime.sinks.speaker import Speaker
     from edge_runtime.wiring.event_feed import EventFeed
 
 FLUSH_S = 5.0
@@ -97,12 +90,14 @@ class App:
         voice = make_voice(settings, models, questions) if heard else None
         sounds = make_sounds(settings, models) if microphones else None
         dictation = make_dictation(settings.voice.dictation, settings.device.threads) if heard or asked else None
-        self._mqtt = self._make_mqtt() if settings.mqtt.enabled else None
+        self._mqtt = make_mqtt(settings, self._closing)
         feed = make_feed(settings) if asked else None
-        self.house = self._make_house((self._mqtt, console, doors, feed), models, answerer, dictation)
+        pictures = AlertPictures.of(self._mqtt, settings)
+        self.house = self._make_house((self._mqtt, console, doors, feed, pictures), models, answerer, dictation)
         for camera, eye in zip(settings.cameras, cameras, strict=True):
             view = make_view(camera, settings, models, self._scene)
             self.house.add_camera(eye, view, paced=eye.live or camera.realtime, fixed=camera.fixed)
+        self.house.controls = Controls(self.house.views, self.house.publish, self._folder())
         attend_alerts(self.house, settings, models, self._closing, once=self._once)
         attend_anomalies(self.house, settings, models, self._closing, once=self._once)
         for microphone, ear in zip(settings.microphones, microphones, strict=True):
@@ -119,7 +114,12 @@ class App:
         if not self._once:
             keep_time(self.house, settings)
         if self._mqtt:
-            self._open_mqtt(self._mqtt, models.labels, sounds[1] if sounds else ())
+            announcer = Announcer(self._mqtt, settings, self.house, models, once=self._once)
+            announcer.open(cameras, sounds[1] if sounds else (), self._scene)
+
+    def _folder(self) -> Path | None:
+        """Return where the box keeps what it is told; whoever reads recordings once is told nothing."""
+        return None if self._once else self._settings.device.data_dir.expanduser()
 
     def _make_house(
         self, sinks: Sequence[Sink | None], models: Models, answerer: Answerer, dictation: Dictation | None
@@ -127,7 +127,7 @@ class App:
         """Return the house, with everybody who hears of its events."""
         settings = self._settings
         recorder = make_recorder(settings, models, self.metrics)
-        feedback = Feedback(None if self._once else settings.device.data_dir.expanduser())
+        feedback = Feedback(self._folder())
         fanout = FanOut([sink for sink in (*sinks, make_event_log(settings), recorder, feedback) if sink])
         self._closing.callback(fanout.close, FLUSH_S)
         mouth = Mouth.of(settings, models) if settings.speech.enabled else None
@@ -181,60 +181,6 @@ class App:
         save_picture(path, annotate(*self.house.last_found))
         return True
 
-    def _make_mqtt(self) -> MqttSink:
-        mqtt, folder = self._settings.mqtt, self._settings.device.data_dir.expanduser()
-        embedded = mqtt.embedded_broker and not answers(mqtt.host, mqtt.port)
-        if embedded:
-            broker = EmbeddedBroker(mqtt.port)
-            broker.start()
-            self._closing.callback(broker.close)
-            mqtt = mqtt.model_copy(update={"host": broker.host, "port": broker.port})
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(f"device.data_dir {folder} cannot be made ({error.strerror}); choose another") from None
-        secret = self._settings.secrets.mqtt_password
-        spool = Spool(folder / "spool.sqlite", mqtt.spool_events, mqtt.spool_mb)
-        password = secret.get_secret_value() if secret else None
-        # The embedded broker would leave a client that speaks MQTT 5 waiting.
-        return MqttSink(mqtt, self._settings.device.name, spool, password, mqtt5=not embedded)
-
-    def _open_mqtt(self, mqtt: MqttSink, known: Sequence[str], heard: Sequence[str]) -> None:
-        device, home = self._settings.device.name, self._settings.homeassistant
-        cameras = [camera.name for camera in self._settings.cameras]
-        labels = self._settings.vision.labels or [label for label in COUNTED if label in known]
-        if home.enabled:
-            ears = {microphone.name: heard for microphone in self._settings.microphones}
-            eyes = dict.fromkeys(cameras, labels)
-            found = discovery_messages(home.prefix, device, __version__, eyes, ears, speaks=bool(self.house.mouth))
-            mqtt.announce(found, f"{home.prefix}/status")
-        # What a run before this one left retained is not true any more.
-        for camera in cameras:
-            states = [Event("motion", camera, 0.0, {"active": False})]
-            states += [Event("count", camera, 0.0, {"label": label, "count": 0}) for label in labels]
-            for topic, payload in filter(None, (topics.state(state, device) for state in states)):
-                mqtt.retain(topic, payload)
-        # Without a Response Topic the reply is the "answered" event, which everybody hears on .../answer.
-        mqtt.on_message(f"{topics.root(device)}/ask", self._ask)
-        if self.house.feedback:
-            mqtt.on_message(f"{topics.root(device)}/feedback", self.house.feedback.read)
-        if self.house.mouth:
-            mqtt.on_message(f"{topics.root(device)}/say", partial(_say, self.house.mouth.speaker))
-        mqtt.start()
-
-    def _ask(self, text: str) -> Future[Mapping[str, object] | None]:
-        said: Future[Mapping[str, object] | None] = Future()
-
-        def tell(done: Future[Answer]) -> None:
-            if (error := done.exception()) is not None:
-                said.set_exception(error)
-            else:
-                said.set_result(dict(answered(question, done.result()).data))
-
-        question = Question(text, "mqtt", time.monotonic())
-        self.house.questions.submit(question).add_done_callback(tell)
-        return said
-
     def _drifted(self, since: float) -> None:
         """Tell that the gate falls back to the safe side: answers are no longer like those it was fitted to."""
         data = {"since": datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds")}
@@ -250,15 +196,6 @@ class App:
         if self._mqtt:
             self._mqtt.flush(FLUSH_S)
         self.close()
-
-
-def _say(speaker: Speaker, text: str) -> dict[str, object]:
-    """Say what came in; an empty message is silence."""
-    if text.strip():
-        speaker.say(text)
-    else:
-        speaker.stop()
-    return {"waiting": bool(text.strip())}
 
 
 def demo_settings(stack: ExitStack) -> Settings:

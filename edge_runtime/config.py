@@ -126,6 +126,13 @@ class HomeAssistantSettings(Section):
 
     enabled: bool = Field(default=True, description="Announce cameras and sensors.")
     prefix: str = Field(default="homeassistant", description="Home Assistant's discovery prefix.")
+    pictures: bool = Field(default=True, description="Send pictures to the broker: of alerts, and now and then.")
+    picture_every_s: float = Field(
+        default=10.0,
+        ge=0,
+        description="Seconds between two pictures of a camera; 0 sends those of alerts alone.",
+    )
+    picture_width: int = Field(default=640, ge=160, le=1920, description="Width of the pictures in pixels at most.")
 
 
 class Secrets(BaseSettings):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from edge_runtime.sinks.fanout import FanOut
     from edge_runtime.sources.health import PictureStatus, SoundStatus
     from edge_runtime.sources.opening import ChunkSource, FrameSource
+    from edge_runtime.wiring.controls import Controls
     from edge_runtime.wiring.feedback import Feedback
     from edge_runtime.wiring.mouth import Mouth
 
@@ -77,6 +78,7 @@ class House:
         self._held_back: Callable[[Event], bool] = lambda _: False
         self.views: dict[str, VisionPipeline] = {}
         self.feedback: Feedback | None = None
+        self.controls: Controls | None = None
 
     def add_camera(self, source: FrameSource, view: VisionPipeline, *, paced: bool, fixed: bool = True) -> None:
         """Watch a camera that is `fixed` to its place or pans.

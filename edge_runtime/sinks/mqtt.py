@@ -19,7 +19,7 @@ from edge_runtime.sinks.delivery import Delivery, MqttStats
 from edge_runtime.sinks.outbox import Outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from edge_runtime.config import MqttSettings
     from edge_runtime.sinks.spool import Spool
@@ -63,6 +63,8 @@ class MqttSink:
         self._outbox = Outbox(spool)
         self._delivery = Delivery(settings, device, password, self._outbox, mqtt5=mqtt5)
         self._delivery.on_received = self._take_in
+        self._occupancy = topics.Occupancy()
+        self._announced: dict[str, Sequence[tuple[str, str]]] = {}
         self._published = 0
         self._lock = threading.Lock()
         self._readers: dict[str, tuple[TextReader, str | None]] = {}
@@ -117,25 +119,29 @@ class MqttSink:
             with self._lock:
                 self._published += 1
             self._delivery.knock()
-        state = topics.state(event, self._device)
-        if state is not None:
-            self.retain(*state)
+        for topic, payload in (*topics.states(event, self._device), *self._occupancy.states(event, self._device)):
+            self.retain(topic, payload)
 
-    def retain(self, topic: str, payload: str, *, again: bool = False) -> None:
+    def retain(self, topic: str, payload: str | bytes, *, again: bool = False) -> None:
         """Set a retained state: sent if it changed or `again`, and after each reconnect; empty removes it."""
         self._outbox.retain(topic, payload, again=again)
         self._delivery.knock()
 
     def announce(self, messages: Iterable[tuple[str, str]], again_on: str) -> None:
-        """Retain discovery `messages`, and send them again whenever `again_on` says `online`; call before `start`."""
-        kept = list(messages)
+        """Retain discovery `messages`, and send them again whenever `again_on` says `online`.
+
+        The first call must come before `start`; later ones on the same topic tell something else instead.
+        """
+        first = again_on not in self._announced
+        self._announced[again_on] = list(messages)
 
         def send(text: str = "online") -> None:
             if text == "online":
-                for topic, payload in kept:
+                for topic, payload in self._announced[again_on]:
                     self.retain(topic, payload, again=True)
 
-        self.on_message(again_on, send)
+        if first:
+            self.on_message(again_on, send)
         send()
 
     def flush(self, timeout_s: float) -> bool:

@@ -42,7 +42,7 @@ class Outbox:
         self.refused = 0
         self._spool = spool
         self._changed = threading.Condition()
-        self._states: dict[str, str] = {}
+        self._states: dict[str, bytes] = {}
         self._unsent: dict[str, None] = {}
         self._replies: deque[Outgoing] = deque(maxlen=_REPLIES)
         self._latencies: deque[float] = deque(maxlen=_LATENCIES)
@@ -56,8 +56,9 @@ class Outbox:
         """Return how many messages wait for their acknowledgement."""
         return len(self._inflight)
 
-    def retain(self, topic: str, payload: str, *, again: bool = False) -> None:
+    def retain(self, topic: str, payload: str | bytes, *, again: bool = False) -> None:
         """Set a state; sent if it is new or `again`."""
+        payload = payload.encode() if isinstance(payload, str) else payload
         with self._changed:
             if again or self._states.get(topic) != payload:
                 self._states[topic] = payload
@@ -99,7 +100,7 @@ class Outbox:
             if self._unsent:
                 topic = next(iter(self._unsent))
                 del self._unsent[topic]
-                return Outgoing(Message(topic, self._states[topic].encode()), retain=True)
+                return Outgoing(Message(topic, self._states[topic]), retain=True)
         if not spool:
             return None
         if not self._ahead:

@@ -15,11 +15,12 @@ CLOCK_SET_AFTER = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
 """An earlier wall clock was never set: a Raspberry Pi starts in 1970 or at its last shutdown."""
 
 _ALSO_TO = {"intent": "intent", "wake": "wake", "answered": "answer"}
-_STATES = ("count", "motion", "source_status")
 # An alert is worth less than the silence once it is this old; the broker forgets it for readers who were away.
 _EXPIRY_S = {
     "zone": 86_400,
     "line": 86_400,
+    "alert": 86_400,
+    "anomaly": 86_400,
     "sound": 86_400,
     "intent": 300,
     "wake": 60,
@@ -65,23 +66,65 @@ def event_messages(event: Event, device: str, wall_s: float) -> list[Message]:
         body["clock"] = properties["clock"] = "unset"
     if event.kind in _EXPIRY_S:
         properties["expiry_s"] = _EXPIRY_S[event.kind]
-    payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    payload = _json(body)
     names = ["events", _ALSO_TO[event.kind]] if event.kind in _ALSO_TO else ["events"]
-    if event.kind == "sound":
-        names.append(f"{level(event.source)}/sound")
+    if event.kind in {"sound", "anomaly"}:
+        names.append(f"{level(event.source)}/{event.kind}")
+    if event.steps and event.kind != "alert_denied":
+        names.append(f"{level(event.source)}/alert")
     return [Message(f"{root(device)}/{name}", payload, properties, wall_s) for name in names]
 
 
-def state(event: Event, device: str) -> tuple[str, str] | None:
-    """Return the retained topic and payload that `event` changes, or None; the newest one wins."""
-    if event.kind not in _STATES:
-        return None
+def states(event: Event, device: str) -> list[tuple[str, str]]:
+    """Return the retained topics and payloads that `event` changes; the newest ones win."""
     topic = f"{root(device)}/{level(event.source)}"
-    if event.kind == "count":
-        return f"{topic}/{level(str(event.data['label']))}", str(event.data["count"])
-    if event.kind == "motion":
-        return f"{topic}/motion", "ON" if event.data["active"] else "OFF"
-    return f"{topic}/status", str(event.data["status"])
+    match event.kind:
+        case "count":
+            return [(f"{topic}/{level(str(event.data['label']))}", str(event.data["count"]))]
+        case "motion":
+            return [(f"{topic}/motion", on_off(on=bool(event.data["active"])))]
+        case "source_status":
+            told = {"status": event.data["status"], "reason": event.data.get("reason", "")}
+            return [(f"{topic}/status", str(event.data["status"])), (f"{topic}/health", _json(told).decode())]
+        case "switch":
+            return [(f"{switch_topic(device, str(event.data['switch']))}/state", on_off(on=bool(event.data["on"])))]
+    return []
+
+
+class Occupancy:
+    """Which zones are occupied, by who came in and went out; safe across threads, for each change is one step."""
+
+    def __init__(self) -> None:
+        self._inside: dict[tuple[str, str], set[object]] = {}
+
+    def states(self, event: Event, device: str) -> list[tuple[str, str]]:
+        """Return the retained topic and payload of the zone that `event` is about."""
+        if event.kind != "zone" or "zone" not in event.data:
+            return []
+        zone = str(event.data["zone"])
+        inside = self._inside.setdefault((event.source, zone), set())
+        (inside.add if event.data.get("type") == "enter" else inside.discard)(event.data.get("track"))
+        return [(zone_topic(device, event.source, zone), on_off(on=bool(inside)))]
+
+
+def zone_topic(device: str, camera: str, zone: str) -> str:
+    """Return the retained topic that says whether a zone is occupied, ON or OFF."""
+    return f"{root(device)}/{level(camera)}/zone/{level(zone)}"
+
+
+def switch_topic(device: str, switch: str) -> str:
+    """Return what `/set` and the retained `/state` of a switch stand under."""
+    return f"{root(device)}/{level(switch)}"
+
+
+def press_topic(device: str, button: str) -> str:
+    """Return the topic that presses a button, whatever is sent there."""
+    return f"{root(device)}/{level(button)}/press"
+
+
+def on_off(*, on: bool) -> str:
+    """Return a state as Home Assistant's switches and binary sensors name it."""
+    return "ON" if on else "OFF"
 
 
 def level(name: str) -> str:
@@ -99,7 +142,7 @@ def structured(message: Message) -> bytes:
     if "specversion" not in message.properties:
         return message.payload
     envelope = {name: value for name, value in message.properties.items() if name != "expiry_s"}
-    head = json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
+    head = _json(envelope)
     return head[:-1] + b',"data":' + message.payload + b"}"
 
 
@@ -110,3 +153,7 @@ def expiry_s(message: Message, now_s: float) -> int | None:
     lifetime = int(message.properties["expiry_s"])
     age_s = 0.0 if "clock" in message.properties else now_s - message.at
     return int(min(max(lifetime - age_s, 1), lifetime))
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -39,6 +39,12 @@ class Device:
             if self._child is not None:
                 self._child.kill()
 
+    def restart(self) -> None:
+        """Kill the capture process, so that whoever reads begins anew; safe from any thread."""
+        with self._lock:
+            if self._child is not None and not self._closed:
+                self._child.kill()
+
     def _read(
         self,
         start: Callable[[], ChildProgram],

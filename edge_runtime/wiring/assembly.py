@@ -19,6 +19,7 @@ from edge_runtime.inference.session import OnnxSession
 from edge_runtime.inference.sounds import SoundStream, SoundTagger
 from edge_runtime.pipelines.sound import SoundPipeline
 from edge_runtime.types import Frame, Observation
+from edge_runtime.wiring.bundle_choice import chosen_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -55,7 +56,8 @@ class Models:
     def of(cls, settings: Settings) -> Models:
         """Return the models as the settings want them."""
         vision = settings.vision
-        return cls(vision.bundle, threads=settings.device.threads, min_score=vision.min_score, labels=vision.labels)
+        bundle = chosen_bundle(settings)
+        return cls(bundle, threads=settings.device.threads, min_score=vision.min_score, labels=vision.labels)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -74,6 +74,11 @@ class Feedback:
     def close(self, timeout_s: float = 0.0) -> None:
         """Nothing waits here: each alert is written as it comes."""
 
+    def newest(self) -> str | None:
+        """Return the id of the last alert."""
+        with self._lock:
+            return next(reversed(self._alerts), None)
+
     def give(self, event_id: str, verdict: Verdict) -> None:
         """Take what somebody says of an alert: `fine` is what should not have alarmed, `right` what should.
 

@@ -45,7 +45,7 @@ def make_page(settings: Settings, models: Models, house: House, scene: Scene, fe
         evidence=KeptEvidence(settings) if settings.evidence.enabled else "evidence.enabled is off in the settings",
         zones=PageZones(settings, models, house.views),
         give_feedback=house.feedback.give if house.feedback else "nobody here takes it",
-        switches=not_yet,
+        switches=house.controls or not_yet,
         teach_picture=PageTeaching(settings, models) if models.manifest.image else "the bundle has no model for it",
         box=partial(box_now, settings, models),
     )

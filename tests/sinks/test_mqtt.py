@@ -18,7 +18,7 @@ from edge_runtime.errors import ConfigError, InputError
 from edge_runtime.sinks import delivery
 from edge_runtime.sinks.broker import EmbeddedBroker
 from edge_runtime.sinks.connection import Connection
-from edge_runtime.sinks.homeassistant import discovery_messages
+from edge_runtime.sinks.homeassistant import Box, Eye, discovery_messages
 from edge_runtime.sinks.mqtt import MqttSink
 from edge_runtime.sinks.spool import Spool
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["broker_fixtures"]
 
 EVENTS = "edge/box/events"
+BOX = Box("box", "1", [Eye("door", ["person"])])
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of a broker that lives for one test
 
 
@@ -64,7 +65,7 @@ def test_events_states_and_discovery_are_seen_by_other_programs(
     broker = mosquitto()
     listener = listen(broker.port, "edge/#", "homeassistant/#")
     sink = make_sink(broker.port)
-    sink.announce(discovery_messages("homeassistant", "box", "1", {"door": ["person"]}, {}), "homeassistant/status")
+    sink.announce(discovery_messages("homeassistant", BOX), "homeassistant/status")
     sink.start()
     sent = publish(sink, 3)
     sink.publish(make_event("motion", active=True))
@@ -98,7 +99,7 @@ def test_mosquitto_sub_sees_what_the_manual_says(
 ) -> None:
     broker = mosquitto()
     sink = make_sink(broker.port)
-    sink.announce(discovery_messages("homeassistant", "box", "1", {"door": ["person"]}, {}), "homeassistant/status")
+    sink.announce(discovery_messages("homeassistant", BOX), "homeassistant/status")
     sink.start()
     assert sink.flush(10.0)
     command = ["mosquitto_sub", "-p", str(broker.port), "-t", "edge/#", "-t", "homeassistant/#", "-v", "-C", "2"]

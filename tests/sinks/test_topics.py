@@ -5,7 +5,7 @@ import json
 import pytest
 
 from edge_runtime.sinks import topics
-from edge_runtime.types import Event
+from edge_runtime.types import Event, Step
 
 WALL_S = 1_700_000_000.25
 TIME = "2023-11-14T22:13:20.250Z"
@@ -40,16 +40,25 @@ def test_topics_of_an_event(given: Event, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        pytest.param(event("motion", active=True), ("edge/box/door/motion", "ON"), id="motion on"),
-        pytest.param(event("motion", active=False), ("edge/box/door/motion", "OFF"), id="motion off"),
-        pytest.param(event("count", label="potted plant", count=2), ("edge/box/door/potted_plant", "2"), id="count"),
-        pytest.param(event("count", label="a/+#", count=0), ("edge/box/door/a___", "0"), id="no wildcard gets through"),
-        pytest.param(event("source_status", status="frozen"), ("edge/box/door/status", "frozen"), id="source status"),
-        pytest.param(event("zone", zone="bed"), None, id="zone is no state"),
+        pytest.param(event("motion", active=True), [("edge/box/door/motion", "ON")], id="motion on"),
+        pytest.param(event("motion", active=False), [("edge/box/door/motion", "OFF")], id="motion off"),
+        pytest.param(event("count", label="potted plant", count=2), [("edge/box/door/potted_plant", "2")], id="count"),
+        pytest.param(
+            event("count", label="a/+#", count=0), [("edge/box/door/a___", "0")], id="no wildcard gets through"
+        ),
+        pytest.param(
+            event("source_status", status="frozen", reason="it is"),
+            [("edge/box/door/status", "frozen"), ("edge/box/door/health", '{"status":"frozen","reason":"it is"}')],
+            id="source status, and why",
+        ),
+        pytest.param(
+            event("switch", switch="door_detection", on=False), [("edge/box/door_detection/state", "OFF")], id="switch"
+        ),
+        pytest.param(event("zone", zone="bed"), [], id="zone alone is no state"),
     ],
 )
-def test_state_of_an_event(given: Event, expected: tuple[str, str] | None) -> None:
-    assert topics.state(given, "box") == expected
+def test_state_of_an_event(given: Event, expected: list[tuple[str, str]]) -> None:
+    assert topics.states(given, "box") == expected
 
 
 def test_attributes_follow_cloudevents_in_both_modes() -> None:
@@ -97,3 +106,27 @@ def test_time_is_never_lied_about(wall_s: float, time: str, clock: str | None) -
 def test_expiry(kind: str, wall_s: float, age_s: float, expected: int | None) -> None:
     message = topics.event_messages(event(kind), "box", wall_s)[0]
     assert topics.expiry_s(message, wall_s + age_s) == expected
+
+
+def test_a_zone_is_occupied_until_the_last_one_has_left() -> None:
+    occupancy = topics.Occupancy()
+
+    def told(kind: str, track: str, zone: str = "bed") -> str:
+        ((topic, payload),) = occupancy.states(event("zone", zone=zone, type=kind, label="cat", track=track), "box")
+        assert topic == f"edge/box/door/zone/{zone}"
+        return payload
+
+    assert [told("enter", "a"), told("enter", "b"), told("leave", "a"), told("leave", "b")] == ["ON", "ON", "ON", "OFF"]
+    assert (told("enter", "a", "rug"), told("leave", "never came in")) == ("ON", "OFF"), "zones are apart"
+    assert occupancy.states(event("motion", active=True), "box") == []
+
+
+def test_an_alert_has_a_topic_of_its_camera() -> None:
+    alert = Event("zone", "door", 12.5, {"zone": "bed", "type": "enter"}, steps=(Step("zone", {}),))
+    assert [message.topic for message in topics.event_messages(alert, "box", AFTER_2024)] == [
+        "edge/box/events",
+        "edge/box/door/alert",
+    ]
+    unusual = Event("anomaly", "door", 12.5, {"score": 1.0}, steps=(Step("anomaly", {}),))
+    told = [message.topic for message in topics.event_messages(unusual, "box", AFTER_2024)]
+    assert told == ["edge/box/events", "edge/box/door/anomaly", "edge/box/door/alert"]

@@ -1,0 +1,112 @@
+"""Pictures for the home: of each alert as it comes, and of each camera now and then."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from edge_runtime.errors import InputError
+from edge_runtime.sinks import topics
+from edge_runtime.sinks.alert_picture import alert_picture, jpeg
+
+if TYPE_CHECKING:
+    from edge_runtime.config import Settings
+    from edge_runtime.sinks.mqtt import MqttSink
+    from edge_runtime.types import Event, Image
+    from edge_runtime.wiring.live_pictures import LivePictures
+
+
+class AlertPictures:
+    """A sink that sends the picture of each alert, retained: the last one of each camera stands on its topic."""
+
+    name = "alert pictures"
+    durable = False
+
+    def __init__(self, mqtt: MqttSink, device: str, width: int) -> None:
+        self._mqtt = mqtt
+        self._device = device
+        self._width = width
+
+    @classmethod
+    def of(cls, mqtt: MqttSink | None, settings: Settings) -> AlertPictures | None:
+        """Return it where Home Assistant shall have pictures."""
+        home = settings.homeassistant
+        if mqtt is None or not (home.enabled and home.pictures):
+            return None
+        return cls(mqtt, settings.device.name, home.picture_width)
+
+    def publish(self, event: Event) -> None:
+        """Send the picture of an event that is an alert."""
+        image = alert_picture(event) if event.steps else None
+        if image is not None:
+            self._mqtt.retain(snapshot_topic(self._device, event.source), jpeg(_narrow(image, self._width)))
+
+    def close(self, timeout_s: float) -> None:
+        """Nothing waits here."""
+
+
+class CameraPictures:
+    """Sends the newest picture of each camera, each so often at most and at once for whoever asks."""
+
+    def __init__(self, mqtt: MqttSink, settings: Settings, pictures: LivePictures) -> None:
+        self._mqtt = mqtt
+        self._device = settings.device.name
+        self._every_s = settings.homeassistant.picture_every_s
+        self._width = settings.homeassistant.picture_width
+        self._pictures = pictures
+        self._sent: dict[str, tuple[float, str]] = {}
+        self._lock = threading.Lock()
+
+    def due(self) -> None:
+        """Send each camera's picture if it is new and the last one is old enough."""
+        now = time.monotonic()
+        for camera in self._pictures.now():
+            at, _ = self._sent.get(camera.name, (float("-inf"), ""))
+            if self._every_s and now - at >= self._every_s:
+                self.send(camera.name)
+
+    def send(self, camera: str) -> bool:
+        """Send a camera's picture now; False where there is none newer than the last.
+
+        Raises:
+            InputError: there is no such camera.
+        """
+        with self._lock:
+            _, known = self._sent.get(camera, (0.0, ""))
+            made = self._pictures.picture(camera, self._width, known)
+            if made is None:
+                return False
+            self._sent[camera] = (time.monotonic(), made.tag)
+        self._mqtt.retain(picture_topic(self._device, camera), made.jpeg)
+        return True
+
+    def asked(self, camera: str) -> dict[str, object]:
+        """Send a camera's picture because somebody asked.
+
+        Raises:
+            InputError: the camera has given none yet.
+        """
+        if not self.send(camera) and camera not in self._sent:
+            raise InputError(f"camera {camera} has given no picture yet")
+        return {"camera": camera}
+
+
+def picture_topic(device: str, camera: str) -> str:
+    """Return the retained topic of a camera's newest picture, a JPEG."""
+    return f"{topics.root(device)}/{topics.level(camera)}/picture"
+
+
+def snapshot_topic(device: str, camera: str) -> str:
+    """Return the retained topic of the picture of a camera's last alert, a JPEG."""
+    return f"{topics.root(device)}/{topics.level(camera)}/snapshot"
+
+
+def _narrow(image: Image, width: int) -> Image:
+    if image.shape[1] <= width:
+        return image
+    size = (width, max(round(image.shape[0] * width / image.shape[1]), 1))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
