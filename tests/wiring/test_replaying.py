@@ -12,11 +12,16 @@ import pytest
 from edge_runtime.app import App
 from edge_runtime.config import Settings
 from edge_runtime.errors import InputError
+from edge_runtime.inference.patches import sound_cells
+from edge_runtime.metrics import Metrics
+from edge_runtime.pipelines.unusual_sound import UnusualSound
 from edge_runtime.sinks.record_file import canonical
 from edge_runtime.sinks.records import Records
+from edge_runtime.types import AudioChunk
 from edge_runtime.watch_sections import ZoneSettings
+from edge_runtime.wiring.assembly import Models
 from edge_runtime.wiring.drawn_zones import DrawnZones
-from edge_runtime.wiring.evidence import evidence_folder, masked
+from edge_runtime.wiring.evidence import evidence_folder, make_recorder, masked, records_of
 from edge_runtime.wiring.replaying import Replayer
 
 if TYPE_CHECKING:
@@ -159,6 +164,30 @@ def test_a_picture_that_was_retouched_is_found_out(copy: Records, ids: list[str]
     cv2.imwrite(str(place / "frame.png"), np.zeros((360, 640, 3), np.uint8))
     done = replayer.replay(copy, ids[0])
     assert (done.reproduced, done.look, done.changed) == (False, "differs", ("frame.png",))
+
+
+def test_what_was_heard_is_decided_again(tmp_path: Path, replayer: Replayer, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A history of some seconds instead of an hour.
+    monkeypatch.setattr("edge_runtime.decision.site_threshold.ENOUGH", 2)
+    monkeypatch.setattr("edge_runtime.pipelines.unusual_sound.FIRST_MINUTES", 1)
+    device, microphones = {"data_dir": str(tmp_path)}, [{"name": "kitchen"}]
+    settings = Settings.model_validate({"device": device, "microphones": microphones})
+    recorder = make_recorder(settings, Models(), Metrics())
+    ear = UnusualSound(sound_cells, settings.anomaly.alarms_per_day, settings.anomaly.cooldown_s)
+    noise, squeal = np.random.default_rng(0), np.sin(np.arange(24_000) * 1.1).astype(np.float32)
+    events = []
+    for number in range(17):
+        samples = noise.normal(0, 0.01, 24_000).astype(np.float32) + (squeal if number == 16 else 0)
+        events += ear.step(AudioChunk("kitchen", number * 30.0, samples))
+    assert recorder is not None
+    assert len(events) == 1
+    recorder.publish(events[0])
+    recorder.close(5.0)
+    records = records_of(settings)
+    done = replayer.replay(records, events[0].id)
+    assert (done.reproduced, done.look, done.problem) == (True, "heard", None)
+    changed(records, events[0].id, lambda record: record["event"]["data"].update(score=1.0))
+    assert [at for at, _, _ in replayer.replay(records, events[0].id).differences] == ["data.score"]
 
 
 def test_no_password_is_in_a_record(kept: Path) -> None:
