@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-SIZE = 1000
+SIZE = 2000
 FALSE_ALARMS = 0.05
 """Share of normal things that may be called unusual, unless another is asked for."""
 
