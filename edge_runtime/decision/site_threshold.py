@@ -24,6 +24,8 @@ MARGIN = 0.75
 """Share of the promise that is aimed at: minutes are neither independent nor alike."""
 FINES, FINE_MINUTES = 16, 4 * 7 * BLOCKS_A_DAY
 """So many of the last scores that were fine count, for four weeks of watching."""
+ALIKE = 0.1
+"""What is by so much stranger than what was fine is still the like of it."""
 _TAIL = 64
 
 
@@ -113,9 +115,14 @@ class SiteThreshold:
         return Judged(alarm, self._threshold, self._p_value(score))
 
     def fine(self, score: float) -> None:
-        """Take note that an alarm with this score was none: the like of it does not alarm again."""
-        self._fines = (*self._fines, (self._minutes, score))[-FINES:]
-        self._alarms = tuple(alarm for alarm in self._alarms if alarm[1] > score)
+        """Take note that an alarm with this score was none: the like of it does not alarm again.
+
+        What is told as it begins goes on to score higher: the highest score of that alarm is what was fine.
+        """
+        peaks = [*(alarm[1] for alarm in self._alarms), *([] if self._alarmed is None else [self._alarmed])]
+        peak = min((one for one in peaks if one >= score), default=score)
+        self._fines = (*self._fines, (self._minutes, peak))[-FINES:]
+        self._alarms = tuple(alarm for alarm in self._alarms if alarm[1] != peak)
         self._work_out()
 
     def state(self) -> Mapping[str, object]:
@@ -227,7 +234,8 @@ class SiteThreshold:
             passed = max(self._tops[0], min(self._from + self._beyond(min(share, 1.0)), self._believed))
         lately = [score for minute, score in self._fines if self._worked_out - minute <= FINE_MINUTES]
         fine = max(lately, default=-math.inf)
-        return max(passed, self._least, fine + self._mean)
+        # No two are quite the same.
+        return max(passed, self._least, fine + max(self._mean, ALIKE * (fine - self._from)))
 
     def _beyond(self, share: float) -> float:
         """Return by how much the tail's beginning is passed in that share of the minutes in the tail."""

@@ -75,8 +75,13 @@ def list_learnt(config: Config = None, as_json: Json = False) -> None:
 
 @anomaly.command()
 def forget(name: Name, config: Config = None, as_json: Json = False) -> None:
-    """Forget what was learnt under a name."""
-    _store(Settings.load(config)).forget(name)
+    """Forget what was learnt under a name, or what a camera or microphone of that name has learnt by itself."""
+    from edge_runtime.wiring.live_anomalies import forget_usual  # noqa: PLC0415 - help comes faster without the models
+
+    settings = Settings.load(config)
+    store = _store(settings)
+    if not forget_usual(settings, name) or name in store.names():
+        store.forget(name)
     output.emit({"name": name, "forgotten": True}, as_json=as_json, words=lambda _: f"{name} is forgotten")
 
 

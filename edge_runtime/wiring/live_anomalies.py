@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 import json
 import logging
+import queue
 import zipfile
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from edge_runtime.inference.patches import sound_cells
 from edge_runtime.inference.taught import write_whole
 from edge_runtime.pipelines.unusual import Unusual
+from edge_runtime.pipelines.unusual_sound import UnusualSound
 
 if TYPE_CHECKING:
     import threading
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
     from edge_runtime.config import Settings
     from edge_runtime.house import House
+    from edge_runtime.types import AudioChunk
     from edge_runtime.watch_sections import CameraSettings
     from edge_runtime.wiring.assembly import Models
     from edge_runtime.wiring.feedback import Alert, Verdict
@@ -32,6 +37,11 @@ log = logging.getLogger(__name__)
 FOLDER = "usual"
 KEEP_EVERY_S = 3600.0
 """Seconds between writes: about half a megabyte for each camera, for the sake of SD cards."""
+SOUND_MODEL = "log-mel-1"
+CHUNKS_KEPT = 256
+"""So many pieces of sound wait at most, some seconds of it; what is more is not judged."""
+_SOUND = ".sound"
+"""A camera and a microphone may have one name, and no name holds a dot."""
 _TICK_S = 1.0
 _FORMAT = 1
 
@@ -73,46 +83,93 @@ def make_anomaly(camera: CameraSettings, settings: Settings, models: Models) -> 
 
 
 def usual_file(settings: Settings, source: str) -> Path:
-    """Return where what is usual for a camera or microphone is kept."""
+    """Return where what is usual for a camera is kept, or for a microphone, whose name is followed by ".sound"."""
     return settings.device.data_dir.expanduser() / FOLDER / f"{source}.npz"
 
 
 def forget_usual(settings: Settings, source: str) -> bool:
-    """Remove what is usual for a source, for a running box to notice; return whether there was anything."""
-    path = usual_file(settings, source)
-    existed = path.exists()
-    path.unlink(missing_ok=True)
-    return existed
+    """Remove what is usual for a camera, a microphone or both of one name, for a running box to notice.
+
+    Returns:
+        Whether there was anything.
+    """
+    cameras, ears = ([one.name for one in settings.cameras], [one.name for one in settings.microphones])
+    paths = [usual_file(settings, name) for name in cameras if name == source]
+    paths += [usual_file(settings, f"{name}{_SOUND}") for name in ears if name == source]
+    there = [path for path in paths if path.exists()]
+    for path in there:
+        path.unlink()
+    return bool(there)
 
 
 def attend_anomalies(house: House, settings: Settings, models: Models, closing: ExitStack, *, once: bool) -> None:
-    """Let those who learn what is usual hear what was fine, and keep what they learnt on disk."""
-    learners: dict[str, Learns] = {
-        name: decider for name, view in house.views.items() for decider in view.deciders if isinstance(decider, Unusual)
-    }
+    """Let microphones learn what is usual, those who learn hear what was fine, and keep what they learnt on disk.
+
+    Whoever reads recordings `once` hears too little of a place to learn it.
+    """
+    learners: dict[str, tuple[Learns, str]] = {}
+    image = models.manifest.image
+    for name, view in house.views.items():
+        for decider in view.deciders:
+            if isinstance(decider, Unusual) and image:
+                learners[name] = decider, models.manifest.files[image.file].sha256
+    if not once and settings.anomaly.enabled and settings.anomaly.sounds:
+        ears = {microphone.name: _make_ear(microphone.name, settings) for microphone in settings.microphones}
+        learners |= {f"{name}{_SOUND}": (ear, SOUND_MODEL) for name, ear in ears.items()}
+        _listen_along(house, ears)
     if house.feedback:
         house.feedback.register(lambda alert, verdict: _hear(learners, alert, verdict))
-    image = models.manifest.image
-    if once or not learners or not image:
+    if learners and not once:
+        keeper = _Keeper(learners, settings)
+        house.add_server("usual", keeper.serve)
+        closing.callback(keeper.save)
+
+
+def _make_ear(name: str, settings: Settings) -> UnusualSound:
+    unusual = UnusualSound(sound_cells, settings.anomaly.alarms_per_day, settings.anomaly.cooldown_s)
+    _recall(unusual, usual_file(settings, f"{name}{_SOUND}"), SOUND_MODEL)
+    return unusual
+
+
+def _listen_along(house: House, ears: Mapping[str, UnusualSound]) -> None:
+    """Judge what the microphones hear in a thread of its own: learning may take longer than sound can wait."""
+    if not ears:
         return
-    keeper = _Keeper(learners, settings, models.manifest.files[image.file].sha256)
-    house.add_server("usual", keeper.serve)
-    closing.callback(keeper.save)
+    chunks: queue.Queue[AudioChunk] = queue.Queue(CHUNKS_KEPT)
+
+    def tap(chunk: AudioChunk) -> None:
+        with suppress(queue.Full):
+            chunks.put_nowait(chunk)
+
+    def serve(stopping: threading.Event, alive: Callable[[], None]) -> None:
+        while not stopping.is_set():
+            alive()
+            try:
+                chunk = chunks.get(timeout=_TICK_S)
+            except queue.Empty:
+                continue
+            for event in ears[chunk.source].step(chunk):
+                house.publish(event)
+
+    for name in ears:
+        house.listen_along(name, tap)
+    house.add_server("unusual-sounds", serve)
 
 
-def _hear(learners: Mapping[str, Learns], alert: Alert, verdict: Verdict) -> None:
-    learner = learners.get(alert.source)
-    if alert.kind == "anomaly" and verdict == "fine" and learner:
+def _hear(learners: Mapping[str, tuple[Learns, str]], alert: Alert, verdict: Verdict) -> None:
+    name = f"{alert.source}{_SOUND if alert.data.get('kind') == 'sound' else ''}"
+    if alert.kind == "anomaly" and verdict == "fine" and name in learners:
+        learner, _ = learners[name]
         learner.fine(alert.id, str(alert.data["gate"]), float(alert.data["score"]))
 
 
 class _Keeper:
     """Writes down now and then what is usual, and notices when somebody had it forgotten."""
 
-    def __init__(self, learners: Mapping[str, Learns], settings: Settings, model: str) -> None:
-        self._learners = learners
+    def __init__(self, learners: Mapping[str, tuple[Learns, str]], settings: Settings) -> None:
+        self._learners = {name: learner for name, (learner, _) in learners.items()}
+        self._models = {name: model for name, (_, model) in learners.items()}
         self._paths = {name: usual_file(settings, name) for name in learners}
-        self._model = model
         self._written = {name for name, path in self._paths.items() if path.exists()}
 
     def serve(self, stopping: threading.Event, alive: Callable[[], None]) -> None:
@@ -143,7 +200,7 @@ class _Keeper:
             log.info("%s: what is usual was forgotten and is learnt anew", name)
 
     def _write(self, name: str, state: Mapping[str, object], arrays: Mapping[str, NDArray[Any]]) -> None:
-        facts = json.dumps({"format": _FORMAT, "model": self._model, "state": state})
+        facts = json.dumps({"format": _FORMAT, "model": self._models[name], "state": state})
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, facts=np.array(facts), **arrays)
         path = self._paths[name]

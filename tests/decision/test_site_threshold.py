@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Draw = Callable[[np.random.Generator, int], NDArray[np.float64]]
 
-DAYS, SITES = 5, 8
+DAYS, SITES = 4, 5
 
 
 def visits(rng: np.random.Generator, minutes: int) -> NDArray[np.float64]:

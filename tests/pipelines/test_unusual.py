@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ROWS, COLUMNS = 6, 8
 IMAGE = np.zeros((2, 2, 3), np.uint8)
-LEARNT_S = 100 * 60.0
+LEARNT_MINUTES = 100
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 STEP_S = 4.0
 GATES = ["motion", "memory", "brief", "lasting", "place", "time", "cooldown"]
@@ -94,7 +94,9 @@ def moved(features: NDArray[np.float32], _: float) -> None:
 @pytest.fixture(scope="module")
 def learnt() -> Camera:
     camera = Camera(Unusual(1.0, 300.0))
-    assert camera.watch(LEARNT_S) == []
+    for _ in range(LEARNT_MINUTES):
+        assert camera.watch(32.0) == []
+        camera.at += 28.0
     return camera
 
 
@@ -147,7 +149,9 @@ def test_something_else_is_told_while_the_first_thing_stays(camera: Camera) -> N
 
 
 def test_what_stays_for_half_an_hour_is_usual_in_the_end(camera: Camera) -> None:
-    camera.watch(75 * 60.0, blob(2, 4))
+    for _ in range(75):
+        camera.watch(16.0, blob(2, 4))
+        camera.at += 44.0
     assert camera.watch(60.0) == []
     camera.watch(100.0)
     assert camera.watch(60.0, blob(2, 4)) == []
