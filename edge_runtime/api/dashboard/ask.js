@@ -2,14 +2,10 @@
 
 import { why as missing } from "./abilities.js";
 import { ask, send } from "./api.js";
-import { at, capital, clock, el, percent } from "./dom.js";
+import { at, clock, el, percent } from "./dom.js";
 import { Recording, whyNot } from "./speech.js";
+import { ORIGINS } from "./words.js";
 
-const ORIGINS = {
-  local: ["Answered here", "local"],
-  cloud: ["Asked the cloud", "cloud"],
-  abstained: ["Not sure enough", "abstained"],
-};
 const KEPT = 20;
 let recording = null;
 
@@ -45,8 +41,8 @@ async function put(text) {
 
 /** Return who gave an answer, and how sure it is. */
 export function told(edge) {
-  const [words, kind] = ORIGINS[edge.origin] ?? [capital(edge.origin), ""];
-  const whole = el("div", { class: "meta" }, el("span", { class: `origin ${kind}`, "data-origin": edge.origin, text: words }));
+  const words = ORIGINS[edge.origin] ?? edge.origin;
+  const whole = el("div", { class: "meta" }, el("span", { class: `origin ${edge.origin}`, "data-origin": edge.origin, text: words }));
   if (edge.origin !== "abstained") {
     const sure = el("span", { class: "sure", "data-confidence": edge.confidence, text: `${percent(edge.confidence)} sure` });
     whole.append(sure);

@@ -3,7 +3,7 @@
 import { can } from "./abilities.js";
 import { file, follow, get, send } from "./api.js";
 import { announce, at, clock, el, percent, sign } from "./dom.js";
-import { isAlert, isSure, sentence } from "./words.js";
+import { ORIGINS, isAlert, isSure, sentence } from "./words.js";
 import { view } from "./viewer.js";
 
 const SHOWN = 40;
@@ -220,6 +220,7 @@ class Row {
     const title = el("p", { class: "title", text: sentence(event) });
     const when = el("p", { class: "small muted" }, el("time", { datetime: new Date(event.at * 1000).toISOString(), text: clock(event.at) }), ` · ${event.source}`);
     if (isSure(event)) when.append(` · ${percent(event.score)}`);
+    if (ORIGINS[event.data.origin]) when.append(` · ${ORIGINS[event.data.origin]}`);
     const body = el("div", { class: "body" }, title, when);
     if (event.kind === "answered" && event.data.text) title.after(el("p", { class: "reply", text: event.data.text }));
     this.node.replaceChildren(this.lead(), body);

@@ -14,6 +14,9 @@ export const isAlert = (event) => event.alert || ALERTS.has(event.kind);
 /** Tell whether an event's score is a probability. */
 export const isSure = (event) => event.score !== null && ["object", "sound", "intent"].includes(event.kind);
 
+/** Who answered, in words. */
+export const ORIGINS = { local: "Answered here", cloud: "Asked the cloud", abstained: "Not sure enough" };
+
 /** Return an event as a sentence. */
 export function sentence(event) {
   const tell = WORDS[event.kind];
