@@ -28,6 +28,7 @@ _DAMAGE = re.compile(
 _HEALED_S = 3.0
 """A stream without key frames mends itself; after so long without a new fault its pictures count as whole."""
 _PATIENCE = 0.8
+_SEVERAL = 3
 _CREDIT_S = 0.5
 _BREATH_S = 0.02
 _SLACK = 0.3
@@ -39,7 +40,8 @@ class Damage:
 
     def __init__(self, at: float) -> None:
         self.count = 0
-        self._began = False
+        self._running = 0
+        self._broken = False
         self._whole_at = at
         self._last_at = at
 
@@ -47,23 +49,28 @@ class Damage:
         """Tell whether the picture that came at `at` is, given what the decoder said about it."""
         if _DAMAGE.search(said):
             self.hit(at)
-            return False
-        if self._began and not key_frame and at - self._last_at <= _HEALED_S:
+        elif self._broken and not key_frame and at - self._last_at <= _HEALED_S:
             self.count += 1
-            return False
-        self._began = False
-        self._whole_at = at
-        return True
+            self._running += 1
+        else:
+            self._broken = False
+        return not self._broken
 
     def hit(self, at: float) -> None:
         """Count a picture that is not."""
         self.count += 1
-        self._began = True
+        self._running += 1
+        self._broken = True
         self._last_at = at
 
-    def lasted_s(self, at: float) -> float:
-        """Return for how long no whole picture came."""
-        return at - self._whole_at
+    def proved(self, at: float) -> None:
+        """Note that a picture was decoded without fault."""
+        self._whole_at = at
+        self._running = 0
+
+    def hopeless(self, at: float, patience_s: float) -> bool:
+        """Tell whether nothing but damaged pictures has come for `patience_s`."""
+        return self._running >= _SEVERAL and at - self._whole_at > patience_s
 
 
 def main() -> None:
@@ -99,23 +106,35 @@ def _serve(parent: Parent, source: Grabber) -> str:
         if not grabbed and not _DAMAGE.search(said):
             return f"stopped sending pictures{parent.last_words()}"
         seen += 1
-        if not damage.whole(said, key_frame=source.key_frame, at=at):
-            if damage.lasted_s(at) > patience_s:
+        picture = None
+        if damage.whole(said, key_frame=source.key_frame, at=at):
+            if not source.packed:
+                damage.proved(at)
+            # The network keeps what comes while the parent, on a busy box, is late to ask.
+            if at + _SLACK * period_s < due or not parent.wanted.wait(period_s / 2):
+                continue
+            picture = _decoded(parent, source, damage, at)
+        if picture is None:
+            if damage.hopeless(at, patience_s):
                 return f"sent damaged pictures alone for {patience_s:g} s{parent.last_words()}"
             parent.forget()
             time.sleep(0.0 if grabbed else _BREATH_S)
-            continue
-        # The network keeps what comes while the parent, on a busy box, is late to ask.
-        if at + _SLACK * period_s < due or not parent.wanted.wait(period_s / 2):
-            continue
-        picture = source.retrieve()
-        if picture is None or not damage.whole(parent.heard(), key_frame=True, at=at):
-            damage.hit(at)
             continue
         parent.wanted.clear()
         # One that came late takes nothing from the next.
         due = max(due, at - max(period_s, _CREDIT_S)) + period_s
         _send(parent, source, picture, {"at": at, "seen": seen, "damaged": damage.count})
+
+
+def _decoded(parent: Parent, source: Grabber, damage: Damage, at: float) -> NDArray[np.uint8] | None:
+    """Return the last picture, None where decoding shows it to be damaged."""
+    picture = source.retrieve()
+    if picture is None:
+        damage.hit(at)
+    elif damage.whole(parent.heard(), key_frame=True, at=at):
+        damage.proved(at)
+        return picture
+    return None
 
 
 def _send(parent: Parent, source: Grabber, picture: NDArray[np.uint8], told: dict[str, object]) -> None:

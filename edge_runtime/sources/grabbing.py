@@ -37,6 +37,8 @@ class Grabber(Protocol):
 
     conversion: int
     """OpenCV's code that makes RGB of what `retrieve` returns."""
+    packed: bool
+    """Whether a picture shows its damage only when it is retrieved."""
 
     @property
     def opened(self) -> bool:
@@ -82,7 +84,7 @@ class Capture:
         fourcc = int(capture.get(cv2.CAP_PROP_FOURCC)) if capture.isOpened() else 0
         # FFmpeg hands over still packed JPEGs when asked, so that those nobody wants are never decoded.
         name = fourcc.to_bytes(4, "little", signed=False).decode("latin-1") if fourcc > 0 else ""
-        self._packed = name in _JPEG and capture.getBackendName() == "FFMPEG" and capture.set(cv2.CAP_PROP_FORMAT, -1)
+        self.packed = name in _JPEG and capture.getBackendName() == "FFMPEG" and capture.set(cv2.CAP_PROP_FORMAT, -1)
 
     @property
     def opened(self) -> bool:
@@ -92,7 +94,7 @@ class Capture:
     @property
     def key_frame(self) -> bool:
         """Whether the last picture stands on its own."""
-        return self._packed or self._capture.get(cv2.CAP_PROP_FRAME_TYPE) in {0, _KEY_FRAME}
+        return self.packed or self._capture.get(cv2.CAP_PROP_FRAME_TYPE) in {0, _KEY_FRAME}
 
     @property
     def media_s(self) -> float | None:
@@ -108,7 +110,7 @@ class Capture:
         usable, picture = self._capture.retrieve()
         if not usable:
             return None
-        if self._packed:
+        if self.packed:
             # A camera that turns its pictures says so in each; FFmpeg would not turn them either.
             return cast(
                 "NDArray[np.uint8] | None",
@@ -125,6 +127,7 @@ class Launched:
     """
 
     conversion = cv2.COLOR_YUV2RGB_I420
+    packed = False
     key_frame = True
     media_s = None
 

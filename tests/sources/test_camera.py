@@ -42,6 +42,8 @@ class CameraServer(http.server.ThreadingHTTPServer):
             if path == "/freezes" and index == 20:
                 time.sleep(60)
             picture = cv2.imencode(".jpg", np.full((48, 64, 3), index % 250, np.uint8))[1].tobytes()
+            if path == "/torn" and index > 20:
+                picture = picture[: len(picture) * 3 // 4]
             out.wfile.write(b"--b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(picture))
             out.wfile.write(picture + b"\r\n")
             self.sent = index
@@ -128,6 +130,7 @@ def child_of(camera: Camera) -> psutil.Process:
         pytest.param("/silent", False, "gave nothing for 1 s", id="accepts and never answers"),
         pytest.param("/freezes", True, "gave nothing for 0.6 s", id="freezes with the connection open"),
         pytest.param("/ends", True, "stopped sending pictures", id="hangs up"),
+        pytest.param("/torn", True, "sends data that is no whole picture", id="sends halves of pictures"),
     ],
 )
 def test_a_fault_is_a_source_error_without_the_password(
@@ -231,6 +234,32 @@ def test_close_from_another_thread_ends_it_within_a_second(server: CameraServer,
         pass
     assert time.monotonic() - started < 1.7
     assert list(source.frames()) == []
+
+
+PIPELINE = "videotestsrc is-live=true {} ! video/x-raw,width=64,height=48,framerate=20/1{}"
+
+
+@pytest.mark.skipif(shutil.which("gst-launch-1.0") is None, reason="gstreamer1.0-tools is not installed")
+@pytest.mark.parametrize(
+    ("pipeline", "pictures", "message"),
+    [
+        pytest.param(PIPELINE.format("num-buffers=20", ""), True, "stopped sending pictures", id="ends"),
+        pytest.param(PIPELINE.format("num-buffers=20", " ! appsink"), True, "stopped sending", id="written for OpenCV"),
+        pytest.param("nosuchelement ! videoconvert", False, 'no element "nosuchelement"', id="no such element"),
+        pytest.param(PIPELINE.format("", " ! valve drop=true"), False, "gave nothing for 2 s", id="gives nothing"),
+    ],
+)
+def test_a_pipeline_runs_without_opencvs_gstreamer(pipeline: str, pictures: bool, message: str) -> None:
+    seen: list[Frame] = []
+    with (
+        camera(pipeline, open_timeout_s=5 if pictures else 2, read_timeout_s=2) as source,
+        pytest.raises(SourceError, match=message),
+    ):
+        seen.extend(source.frames())
+    assert bool(seen) is pictures
+    assert all(frame.image.shape == (48, 64, 3) for frame in seen)
+    # The first bar of the test picture is white, the second yellow.
+    assert all(frame.image[4, 12, 0] > 150 and frame.image[4, 12, 2] < 100 for frame in seen)
 
 
 PARENT = """
