@@ -17,7 +17,7 @@ SAME = 0.02
 ENOUGH_SPOTS, ENOUGH_MINUTES = 4, 12
 RECENT_MINUTES = 2
 """What is there since so lately is the present, not what is usual."""
-HOUR_MINUTES = 180
+HOUR_MINUTES = 480
 """Minutes of an hour of the day, those beside it counted, from which it can be said what never is then."""
 MOST_MINUTES = 1200.0
 """Beyond this many minutes of an hour all counts are halved: what was long ago counts less, and nothing gets ever
