@@ -131,3 +131,19 @@ def test_spoken_commands_about_timers_are_carried_out_here(event: Event, asked: 
     assert Runtime(house.stages(), once=True, close=lambda: None).run() is ExitStatus.OK
     assert event in memory.events, "who listens is told in any case"
     assert [e.data["question"] for e in memory.events if e.kind == "answered"] == ([asked] if asked else [])
+
+
+def test_an_event_that_is_held_back_is_told_by_who_holds_it(memory: Memory) -> None:
+    house, held = make(memory, Slow()), list[Event]()
+
+    def take(event: Event) -> bool:
+        held.extend([event] if event.kind == "alert" else [])
+        return event in held
+
+    house.hold_back(take)
+    house.publish(Event("alert", "door", 1.0, {}))
+    house.publish(Event("motion", "door", 2.0, {"active": True}))
+    house.tell(held[0])
+    house.fanout.close(5.0)
+    assert [event.kind for event in memory.events] == ["motion", "alert"]
+    assert house.counts["alert events"] == 1
