@@ -22,6 +22,11 @@ def centre(box: Box) -> tuple[float, float]:
     return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
 
 
+def sides(box: Box) -> tuple[float, float]:
+    """Return width and height of a box, never 0."""
+    return max(box[2] - box[0], 1e-6), max(box[3] - box[1], 1e-6)
+
+
 def overlap(box: Box, other: Box) -> tuple[float, float]:
     """Return the intersection over union of two boxes, and what fraction of the smaller one they share."""
     wide, high = min(box[2], other[2]) - max(box[0], other[0]), min(box[3], other[3]) - max(box[1], other[1])

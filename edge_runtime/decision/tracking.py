@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_runtime.decision.boxes import area, centre, likeness, overlap, size_ratio
+from edge_runtime.decision.boxes import area, centre, likeness, overlap, sides, size_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -31,6 +31,7 @@ _STRAY = 0.8
 _SMALLER, _LARGER = 0.4, 1.6
 _HIDDEN = 1.5
 _ALIKE = 0.5
+_EXPECTED = 0.5
 _USUAL = 0.75
 _EDGE = 0.02
 
@@ -75,7 +76,7 @@ class Track:
         It may have stopped or hurried meanwhile; what is half hidden is smaller than it is.
         """
         passed = min(at - self.last_at, _COAST_S)
-        wide, high = _size(box)
+        wide, high = sides(box)
         if not _SMALLER < wide * high / (self.size[0] * self.size[1]) < _LARGER:
             return 0.0
         (x, y), (then_x, then_y) = centre(box), centre(self.box)
@@ -195,7 +196,7 @@ class Tracker:
         left = [one for one in self.tracks if one.confirmed and one.last_at < at and at - one.sure_at < _UNSURE_S]
         seen = [one for one in left if not one.hidden(at)]
         _, rest = self._associate(at, seen, unsure)
-        self._come_out(at, left, rest)
+        self._come_out(at, left, rest, _EXPECTED)
 
     def _associate(
         self, at: float, tracks: Sequence[Track], detections: Sequence[Detection], *, alike: float = 0.0
@@ -216,13 +217,16 @@ class Tracker:
             scores[row, scores[row] < (_MATCH if track.hits > 1 else _NEAR)] = 0.0
         return self._pair(at, tracks, detections, scores)
 
-    def _come_out(self, at: float, tracks: Sequence[Track], detections: Sequence[Detection]) -> list[Detection]:
+    def _come_out(
+        self, at: float, tracks: Sequence[Track], detections: Sequence[Detection], least: float = 0.0
+    ) -> list[Detection]:
         """Pair what was hidden with what nobody else claims; return the detections left over."""
         hidden = [track for track in tracks if track.last_at < at and track.hidden(at)]
         free = [found for found in detections if not self._seen_already(at, found)] if hidden else []
         if free:
             reach = [[one.reach(at, found.box) * (found.label in one.votes) for found in free] for one in hidden]
-            self._pair(at, hidden, free, np.array(reach))
+            scores = np.array(reach)
+            self._pair(at, hidden, free, np.where(scores >= least, scores, 0.0))
         taken = {track.box for track in hidden if track.last_at == at}
         return [found for found in detections if found.box not in taken]
 
@@ -249,7 +253,7 @@ class Tracker:
             track.pace[1] + newest * ((y - then_y) / passed - track.pace[1]),
         )
         newest = 1 - math.exp(-passed / _SIZE_S)
-        wide, high = _size(found.box)
+        wide, high = sides(found.box)
         track.size = track.size[0] + newest * (wide - track.size[0]), track.size[1] + newest * (high - track.size[1])
         track.box, track.last_at, track.misses = found.box, at, 0
         track.score = max(track.score, found.score)
@@ -275,7 +279,7 @@ class Tracker:
         self._count += 1
         track = Track(self._count, found.box, found.score, at, at, at, confirmed=self.confirm_frames <= 1)
         track.votes[found.label] = found.score
-        track.size = _size(found.box)
+        track.size = sides(found.box)
         self.tracks.append(track)
 
     def _is_lost(self, track: Track, at: float) -> bool:
@@ -284,10 +288,6 @@ class Tracker:
             return track.misses >= 2
         patience_s = self._lost_s * (1.0 if _leaving(track, at) else _HIDDEN)
         return track.misses >= 2 and at - track.last_at >= patience_s
-
-
-def _size(box: Box) -> tuple[float, float]:
-    return max(box[2] - box[0], 1e-6), max(box[3] - box[1], 1e-6)
 
 
 def _leaving(track: Track, at: float) -> bool:

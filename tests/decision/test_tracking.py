@@ -198,3 +198,11 @@ def test_what_has_always_been_there_continues_only_what_looked_like_it() -> None
     for tick in range(1, 4):
         tracker.update(tick / 6, [wall], may_start=lambda box: box != wall.box)
     assert [track.box for track in tracker.tracks] == [at(0.4, size=0.3).box]
+
+
+def test_a_doubtful_box_nearby_keeps_nobody_alive() -> None:
+    tracker = Tracker(confirm_frames=1, lost_s=1.0)
+    for tick in range(6):
+        tracker.update(tick / 6, [at(0.5)], [at(0.64, score=0.2)])
+    ended = [tick for tick in range(6, 30) if tracker.update(tick / 6, [], [at(0.64, score=0.2)]).ended]
+    assert len(ended) == 1

@@ -22,7 +22,11 @@ FPS = 6
 PICTURE = np.zeros((4, 4, 3), np.uint8)
 YARD = Zone("yard", ((0.3, 0.0), (0.7, 0.0), (0.7, 1.0), (0.3, 1.0)), cooldown_s=2.0)
 PORCH = Zone("porch", ((0.0, 0.0), (1.0, 0.0), (0.5, 1.0)), labels=("person",), dwell_s=0.7, cooldown_s=0.0)
+NIGHT = Zone(
+    "night", YARD.polygon, schedule=Schedule(("22:00-22:02",)), debounce_looks=3, debounce_s=0.5, min_score=0.5
+)
 GATE = Line("gate", (0.5, 0.0), (0.5, 1.0))
+DOOR = Line("door", (0.3, 0.5), (0.9, 0.4), direction="left_to_right", cooldown_s=3.0, anchor="centre", max_size=0.1)
 
 
 DUSK = datetime(2026, 1, 5, 21, 59, 50, tzinfo=UTC)
@@ -66,7 +70,9 @@ def canonical(event: Event) -> str:
 def test_a_restored_state_decides_the_same_byte_for_byte(seed: int) -> None:
     random = np.random.default_rng(seed)
     rules, alerts = make_rules(Schedule(("22:00-22:01",))), 0
-    for sight in wander(random, 150):
+    for number, sight in enumerate(wander(random, 150)):
+        if number == 50:
+            rules.redraw([YARD, NIGHT], [GATE, DOOR])
         state, arrays = rules.state()
         kept = json.dumps(state, sort_keys=True, allow_nan=False)
         decided = rules.decide(sight)
