@@ -37,7 +37,6 @@ def make_page(settings: Settings, models: Models, house: House, scene: Scene, fe
     """Return what the page shows and does."""
     cameras = LivePictures([camera.name for camera in settings.cameras], house.views, scene, house.states)
     house.watch_along(cameras.look_on)
-    not_yet = "this version does not have it"
     return PageServices(
         labels=tuple(settings.vision.labels or models.labels),
         cameras=cameras,
@@ -45,7 +44,7 @@ def make_page(settings: Settings, models: Models, house: House, scene: Scene, fe
         evidence=KeptEvidence(settings) if settings.evidence.enabled else "evidence.enabled is off in the settings",
         zones=PageZones(settings, models, house.views),
         give_feedback=house.feedback.give if house.feedback else "nobody here takes it",
-        switches=house.controls or not_yet,
+        switches=house.controls or "there is nothing to switch",
         teach_picture=PageTeaching(settings, models) if models.manifest.image else "the bundle has no model for it",
         box=partial(box_now, settings, models),
     )
