@@ -91,11 +91,12 @@ class Unusual:
         self._minutes = 0
         self._alerts: OrderedDict[str, tuple[NDArray[np.intp], Floats]] = OrderedDict()
         self._strange: Places | None = None
+        self._suspects = False
 
     @property
     def busy(self) -> bool:
-        """Tell whether something strange is there, so that looking on is worth it."""
-        return self._strange is not None and bool(self._strange.any())
+        """Tell whether something strange is there that was not told, so that looking on is worth it."""
+        return self._suspects
 
     def decide(self, sight: Sight) -> list[Event]:
         """Return what is unusual about this look; at most one look a second is judged."""
@@ -110,7 +111,7 @@ class Unusual:
             self._minute_at = at
             self._minutes += 1
         view = self._memory.see(sight.look.patches)
-        self._strange = None
+        self._strange, self._suspects = None, False
         odds = self._sightings.judge(at, sight.look.detections, self._minutes, sight.local)
         events, odd = self._judge(sight, view, odds) if self._memory.settled else ([], ())
         self._sightings.learn(self._minutes, sight.local, odd)
@@ -222,6 +223,8 @@ class Unusual:
             if self._told.shape != view.grid:
                 self._told = np.full(view.grid, -np.inf)
             untold = at - self._told > TOLD_S
+            enough = self._thresholds["brief"].threshold
+            self._suspects = enough is not None and bool((view.distances > HOT * enough * usual)[untold].any())
             for name, seconds in WINDOWS_S.items():
                 least = self._recent.over(seconds)
                 if least is not None:

@@ -227,3 +227,12 @@ def test_a_person_where_nobody_ever_was_alarms_and_one_on_the_path_does_not() ->
 def test_a_look_without_feature_maps_says_nothing(camera: Camera) -> None:
     sight = Sight(Frame("yard", camera.at, IMAGE), Look((), (), {}), area=0.0, moving=False, novelty=())
     assert camera.unusual.decide(sight) == []
+
+
+def test_looking_on_is_worth_it_until_it_was_told(camera: Camera) -> None:
+    busy = []
+    for _ in range(12):
+        camera.watch(STEP_S, blob(2, 4))
+        busy.append(camera.unusual.busy)
+    assert busy[0]
+    assert not busy[-1]
