@@ -266,7 +266,7 @@ def test_filters_leave_what_was_asked_for_and_older_events_follow(chromium: Brow
         page.get_by_role("button", name="Older events").click()
         rows.nth(59).wait_for()
         page.get_by_role("button", name="Alerts", exact=True).click()
-        page.locator(".event.sound").first.wait_for(state="detached")
+        page.locator(".event[data-kind='sound']").first.wait_for(state="detached")
         rows.nth(29).wait_for()
         assert rows.count() == 30
         page.get_by_label("Source").select_option("yard")

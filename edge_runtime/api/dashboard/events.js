@@ -210,7 +210,7 @@ function put(event, first) {
 class Row {
   constructor(event) {
     this.event = event;
-    this.node = el("li", { class: `event ${event.kind}${isAlert(event) ? " is-alert" : ""}`, "data-id": event.id, "data-kind": event.kind });
+    this.node = el("li", { class: isAlert(event) ? "event is-alert" : "event", "data-id": event.id, "data-kind": event.kind });
     this.picture = null;
     this.show();
   }
