@@ -105,6 +105,11 @@ class Sought:
     place_labels: tuple[str, ...] = ()
     lesson: Lesson | None = None
 
+    @property
+    def trusted(self) -> bool:
+        """Tell whether more than words speaks for it: the detector knows just this, or pictures taught it."""
+        return self.exact or self.lesson is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Glimpse:

@@ -27,6 +27,8 @@ LOOKS = 2
 """Closer looks in a row that an alert needs; a shadow or an insect is gone with the next."""
 PATIENCE_S = 5.0
 """Looks further apart than this are not in a row."""
+EARLY = 2
+"""Alerts in the first hour of a prompt that words alone speak for; what is like them later in that hour is usual."""
 NOVEL = 0.3
 _NEAR, _WIDE = 1.25, 2.2
 _LEAST_SIDE = 24
@@ -68,6 +70,7 @@ class Words:
         self._looked_at = float("-inf")
         self._seen: dict[str, tuple[float, float, int]] = {}
         self._told_at: dict[str, float] = {}
+        self._early: dict[str, int] = {}
         self._fines: deque[tuple[str, float]] = deque()
 
     @property
@@ -128,6 +131,7 @@ class Words:
             "looked_at": None if self._looked_at == float("-inf") else self._looked_at,
             "seen": dict(self._seen),
             "told_at": dict(self._told_at),
+            "early": dict(self._early),
             "thresholds": self.thresholds(),
             "lessons": {prompt: (lesson.bias, lesson.scale) for prompt, lesson in self._lessons().items()},
         }
@@ -140,6 +144,7 @@ class Words:
         self._looked_at = float("-inf") if state["looked_at"] is None else float(state["looked_at"])
         self._seen = {prompt: (float(a), float(b), int(n)) for prompt, (a, b, n) in state["seen"].items()}
         self._told_at = {prompt: float(at) for prompt, at in state["told_at"].items()}
+        self._early = {prompt: int(count) for prompt, count in state["early"].items()}
         self.learned(state["thresholds"])
         for prompt, sought in self._sought.items():
             taught = state["lessons"].get(prompt)
@@ -153,6 +158,10 @@ class Words:
         # What goes on being there was told and is part of the view soon; it must not become what is usual.
         sure = self._sought[prompt].sure
         return SiteThreshold(self._rules.alarms_per_day, least=FLOOR, persists=None, believed=sure)
+
+    def _may_tell_early(self, prompt: str) -> bool:
+        """Tell whether there may be an alert before there is a history: some, where words alone count."""
+        return self._sought[prompt].trusted or self._early.get(prompt, 0) < EARLY
 
     def _take_fines(self) -> None:
         while self._fines:
@@ -180,9 +189,10 @@ class Words:
         score = QUIET if best is None else best.score
         judged = threshold.judge(score)
         sure = self._sought[prompt].sure
-        above = judged.alarm if judged.threshold is not None else score >= sure
-        if not (above and score >= sure):
-            # What is surely the thing itself is nothing to learn from: it would make its like usual.
+        above = judged.alarm if judged.threshold is not None else score >= sure and self._may_tell_early(prompt)
+        # What is surely the thing itself is nothing to learn from, nor the first alerts: they would make it usual.
+        trusted = score >= sure and self._sought[prompt].trusted
+        if not (above and (trusted or judged.threshold is None)):
             threshold.update(at, max(score, FLOOR))
         if best is None or not above:
             self._seen.pop(prompt, None)
@@ -197,6 +207,8 @@ class Words:
         if rested_s is not None and 0 <= rested_s < self._rules.cooldown_s:
             return []
         self._told_at[prompt] = at
+        if judged.threshold is None:
+            self._early[prompt] = self._early.get(prompt, 0) + 1
         lasted = {"looks": looks + 1, "needed": LOOKS, "seconds": round(at - first, 3), "highest": max(score, highest)}
         rest = {"since_last_s": rested_s, "cooldown_s": self._rules.cooldown_s}
         steps = (

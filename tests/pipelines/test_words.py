@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.decision.prompted import FLOOR, Lesson, Sought
-from edge_runtime.pipelines.words import AlertRules, Words, cut
+from edge_runtime.pipelines.words import EARLY, AlertRules, Words, cut
 from edge_runtime.sinks.record_file import canonical, decision
 from edge_runtime.types import Detection, Frame, Look, Sight
 
@@ -143,12 +143,21 @@ def test_a_site_sets_its_own_threshold_and_fine_raises_it() -> None:
 
 
 def test_what_is_surely_the_thing_does_not_become_usual() -> None:
+    known, _ = words(sought("a red box", RED, labels=("car",), exact=True), rules=AlertRules(1.0, 0.0))
+    named, _ = words(rules=AlertRules(1.0, 0.0))
+    told = {}
+    for name, decider in (("known", known), ("named", named)):
+        at, told[name] = calm(decider, 0.0, 61), 0
+        for _ in range(20):
+            told[name] += len(play(decider, at, ["red"], ["red"], []))
+            at = calm(decider, at + 3, 10)
+    assert told["known"] == 20, "the detector vouches for it"
+    assert told["named"] <= 5, "words alone are not believed more often than the promise allows"
+
+
+def test_words_alone_are_told_twice_in_the_first_hour_at_most() -> None:
     decider, _ = words(rules=AlertRules(1.0, 0.0))
-    at, told = calm(decider, 0.0, 61), 0
-    for _ in range(20):
-        told += len(play(decider, at, ["red"], ["red"], []))
-        at = calm(decider, at + 3, 10)
-    assert told == 20
+    assert sum(len(play(decider, 100.0 * n, [], [], ["red"], ["red"])) for n in range(10)) == EARLY
 
 
 def test_a_decision_is_made_once_more_from_its_state() -> None:
