@@ -210,22 +210,26 @@ class Words:
         if judged.threshold is None:
             self._early[prompt] = self._early.get(prompt, 0) + 1
         lasted = {"looks": looks + 1, "needed": LOOKS, "seconds": round(at - first, 3), "highest": max(score, highest)}
-        rest = {"since_last_s": rested_s, "cooldown_s": self._rules.cooldown_s}
         steps = (
             Step("change", {"parts": parts, "where": _rounded(best.box), "moving": sight.moving}),
             _likeness(self._sought[prompt], best),
             _threshold(judged, best.score, threshold.minutes, sure),
             Step("persistence", lasted),
-            Step("cooldown", rest),
+            Step("cooldown", {"since_last_s": rested_s, "cooldown_s": self._rules.cooldown_s}),
         )
-        data = {
-            "prompt": prompt,
-            "score": best.score,
-            "threshold": round(sure if judged.threshold is None else judged.threshold, 4),
-            "where": _rounded(best.box),
-            "confirmed": None,
-        }
-        return [Event("alert", sight.frame.source, at, data, steps=steps)]
+        needed = sure if judged.threshold is None else judged.threshold
+        return [_alert(sight, prompt, best, needed, steps)]
+
+
+def _alert(sight: Sight, prompt: str, best: Evidence, threshold: float, steps: tuple[Step, ...]) -> Event:
+    data = {
+        "prompt": prompt,
+        "score": best.score,
+        "threshold": round(threshold, 4),
+        "where": _rounded(best.box),
+        "confirmed": None,
+    }
+    return Event("alert", sight.frame.source, sight.frame.at, data, steps=steps)
 
 
 def cut(image: Image, box: Box, wider: float) -> Image:
