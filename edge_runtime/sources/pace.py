@@ -9,8 +9,8 @@ SLOW, DAMAGED = "slow", "damaged"
 
 _SETTLE_S = 1.0
 _WINDOW_S = 4.0
-_RECOVERY_S = 2.0
-_LASTS_S = 2.5
+_RECOVERY_S = 1.5
+_LASTS_S = 1.9
 """A network that holds its breath once and then catches up is not slow."""
 
 _LEAST_FPS = 1.0
@@ -90,11 +90,9 @@ class Pace:
             self._trouble = found
 
     def _judge(self, now: Arrival, late_s: float) -> Trouble | None:
-        span_s = _WINDOW_S
-        if self._trouble is not None:
-            span_s = _RECOVERY_S
-        before = next(each for each in reversed(self._arrivals) if now.at - each.at >= span_s)
-        rate = (now.seen - before.seen) / (now.at - before.at)
+        before = self._before(now, _WINDOW_S if self._trouble is None else _RECOVERY_S)
+        rate = _rate(before, now)
+        lately = _rate(self._before(now, _RECOVERY_S), now)
         damaged = (now.damaged - before.damaged) / max(1, now.seen - before.seen)
         expected = min(self._wanted, max(self._usual, _LEAST_FPS))
         # Half of it ends what a third began.
@@ -102,13 +100,17 @@ class Pace:
             return Trouble(
                 DAMAGED, f"{damaged:.0%} of its pictures arrive damaged: a weak network link, or a fault of the camera"
             )
-        if rate < expected * (1 / 3 if self._trouble is None else 1 / 2):
+        if rate < expected * (1 / 3 if self._trouble is None else 1 / 2) and lately < expected / 2:
             return Trouble(SLOW, f"sends {rate:.2g} pictures a second, where {expected:.2g} are usual")
         if late_s > (_LATE_S if self._trouble is None else _LATE_S / 2):
             return Trouble(SLOW, f"its pictures arrive {late_s:.0f} s late: the network is too slow for them")
         if self._since is None:
             self._usual = max(self._usual, min(rate, self._wanted))
         return None
+
+    def _before(self, now: Arrival, span_s: float) -> Arrival:
+        """Return the last picture that is `span_s` older."""
+        return next(each for each in reversed(self._arrivals) if now.at - each.at >= span_s)
 
     def _late(self, now: Arrival) -> float:
         """Return how much later than at its best this picture arrives, seconds."""
@@ -125,3 +127,8 @@ class Pace:
         self._lag = lag
         self._least_lag = min(self._least_lag + passed * _DRIFT, lag)
         return lag - self._least_lag
+
+
+def _rate(before: Arrival, now: Arrival) -> float:
+    """Return the pictures a second between two of them."""
+    return (now.seen - before.seen) / (now.at - before.at)
