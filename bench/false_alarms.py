@@ -7,7 +7,7 @@ import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from planted import cut_out, door, flood, missing, parcel, smoke, visitor
@@ -21,6 +21,8 @@ from edge_runtime.types import Frame
 from edge_runtime.wiring.assembly import Models
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from planted import Planted
 
@@ -90,7 +92,7 @@ def main() -> None:
 
 def judged(
     clip: Path, person: tuple[NDArray[np.float32], NDArray[np.float32]], models: Models, arguments: argparse.Namespace
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return what became of one clip: an hour in which all is well, then one in which six things happen."""
     images, rate = read_clip(clip)
     decider = Unusual(alarms_per_day=1.0, cooldown_s=300.0)
@@ -121,7 +123,10 @@ def judged(
         "false": [{"at": at, **one.data} for at, one in quiet + wrong],
         "events": events,
         "thresholds": {
-            step.gate: step.facts.get("threshold") for _, one in alarms[-1:] for step in one.steps if "p_value" in step.facts
+            step.gate: step.facts.get("threshold")
+            for _, one in alarms[-1:]
+            for step in one.steps
+            if "p_value" in step.facts
         },
         "frames": watch.frames,
         "looks": watch.pipeline.looks,
@@ -149,16 +154,15 @@ def plan(
 def overlap(event: Planted, alarm: Event, camera: StaticCamera) -> bool:
     """Tell whether an alarm points at the place of an event."""
     rows, columns = camera.view.shape[:2]
-    x0, y0, x1, y1 = (float(side) for side in alarm.data["where"])  # type: ignore[attr-defined]
+    x0, y0, x1, y1 = (float(side) for side in cast("Sequence[float]", alarm.data["where"]))
     left, top, right, bottom = event.where
-    return x0 * columns < right and x1 * columns > left and y0 * rows < bottom and y1 * rows > top
+    return bool(x0 * columns < right and x1 * columns > left and y0 * rows < bottom and y1 * rows > top)
 
 
-def words(row: dict[str, object]) -> str:
+def words(row: dict[str, Any]) -> str:
     """Return one clip's outcome as lines."""
     lines = [f"{row['clip']} seed {row['seed']}: {row['false_alarms']} false alarms in two hours, {row['false']}"]
-    for event in row["events"]:  # type: ignore[attr-defined]
-        lines.append(f"  {event}")
+    lines += [f"  {event}" for event in row["events"]]
     lines.append(f"  while learning {row['alarms_while_learning']}, thresholds {row['thresholds']}")
     lines.append(f"  {row['looks']} looks at {row['frames']} frames, {row['ms_a_frame']} ms a frame")
     return "\n".join(lines)

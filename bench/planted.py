@@ -29,6 +29,7 @@ class Planted:
     put: Callable[[Floats, float], Floats]
 
     def __call__(self, scene: Floats, at: float) -> Floats:
+        """Return the scene with it in, as long as it lasts."""
         return self.put(scene, at - self.begin) if self.begin <= at < self.end else scene
 
 

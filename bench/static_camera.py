@@ -31,7 +31,8 @@ def read_clip(path: Path) -> tuple[list[Image], float]:
         if not found:
             break
         rows = round(image.shape[0] * COLUMNS / image.shape[1] / 2) * 2
-        images.append(cv2.cvtColor(cv2.resize(image, (COLUMNS, rows), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB))
+        small = cv2.resize(image, (COLUMNS, rows), interpolation=cv2.INTER_AREA)
+        images.append(np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8))
     if not images:
         raise SystemExit(f"{path} holds no pictures")
     return images, rate
@@ -58,6 +59,7 @@ class Passing:
     seed: int
 
     def holds(self, at: float) -> bool:
+        """Tell whether it is there at a moment."""
         return self.begin <= at < self.end
 
 
@@ -183,6 +185,6 @@ def _insect(scene: Floats, insect: Passing, at: float) -> Floats:
     radius, level = int(rng.uniform(5, 22)), float(rng.choice([35.0, 235.0]))
     mask = np.zeros((rows, columns), np.float32)
     cv2.ellipse(mask, (int(x), int(y)), (radius, max(2, radius // 2)), rng.uniform(0, 180), 0, 360, 0.8, -1)
-    mask = cv2.GaussianBlur(mask, (0, 0), radius / 3)[:, :, None]
-    out: Floats = scene * (1 - mask) + level * mask
+    soft = np.asarray(cv2.GaussianBlur(mask, (0, 0), radius / 3), np.float32)[:, :, None]
+    out: Floats = scene * (1 - soft) + level * soft
     return out

@@ -7,6 +7,7 @@ import io
 import json
 import tarfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,8 @@ def coloured(seconds: float, tilt: float, rng: np.random.Generator) -> Samples:
     spectrum = np.fft.rfft(rng.normal(size=count))
     spectrum /= np.maximum(np.arange(len(spectrum)), 20.0) ** (tilt / 2)
     noise = np.fft.irfft(spectrum, count)
-    return (noise / noise.std()).astype(np.float32)
+    out: Samples = (noise / noise.std()).astype(np.float32)
+    return out
 
 
 def machine(seconds: float, rng: np.random.Generator, kind: np.random.Generator) -> Samples:
@@ -181,7 +183,7 @@ def main() -> None:
                 file = tar.extractfile(member) if member.isfile() else None
                 if file and any(word in member.name for word in arguments.steady.split(",")):
                     clip, _ = soundfile.read(io.BytesIO(file.read()), dtype="float32")
-                    noises[Path(member.name).stem] = lambda seconds, rng, clip=clip: looped(clip, seconds, rng)
+                    noises[Path(member.name).stem] = partial(looped, clip)
     rows = {}
     for name, make in noises.items():
         rows[name] = heard(make, arguments.learn_minutes, arguments.seed)

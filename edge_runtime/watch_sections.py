@@ -166,7 +166,7 @@ class VisionSettings(Section):
     lost_s: float = Field(
         default=2.0,
         gt=0,
-        description="Seconds unseen before a track ends; half as long again inside the picture, where it may be hidden.",
+        description="Seconds unseen before a track ends; half as long again inside it, where it may be hidden.",
     )
 
 

@@ -48,7 +48,20 @@ ROOM_MAY = {
 ASSEMBLY_MAY_NOT: dict[str, set[str]] = {"wiring": {"verbs", "app", "cli"}, "verbs": {"cli"}}
 ASSEMBLY = {"app", "house", "questions", "cli", "demo", "__init__"}
 
-VERBS = ("anomaly", "ask", "bundle", "gate", "intents", "ledger", "replay", "say", "serve", "teach", "transcribe", "zones")
+VERBS = (
+    "anomaly",
+    "ask",
+    "bundle",
+    "gate",
+    "intents",
+    "ledger",
+    "replay",
+    "say",
+    "serve",
+    "teach",
+    "transcribe",
+    "zones",
+)
 OWNERS = {
     # Making looks into files that are no bundle yet, and quantises.
     "onnxruntime": {"inference/session.py", "making/detectors.py", "making/graphs.py", "making/rounding.py"},

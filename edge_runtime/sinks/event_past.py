@@ -86,7 +86,7 @@ class Past:
                 query += f" AND {column} IN ({', '.join('?' * len(wanted))})"
                 values += wanted
         rows = self._read(f"{query} ORDER BY wall DESC, seq DESC LIMIT ?", [*values, limit])
-        return [Remembered(*row[:-2], json.loads(row[-2]), row[-1]) for row in rows]
+        return [Remembered(*(*row[:-2], json.loads(row[-2]), row[-1])) for row in rows]
 
     def counts(self, start: float, end: float, kinds: Collection[str] = ()) -> Counter[str]:
         """Return how often each label occurs.
