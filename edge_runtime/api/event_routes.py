@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
+from pydantic import StringConstraints
 
 from edge_runtime.api.page_bodies import EVENT_ID, EventsReply, FeedbackBody, FeedbackReply
 from edge_runtime.api.page_services import EventFilter, Kept
@@ -32,7 +33,7 @@ MOST_BYTES = 256 * 2**20
 _FILMS = {".mp4": "video/mp4", ".avi": "video/x-msvideo", ".mkv": "video/x-matroska", ".webm": "video/webm"}
 _PICTURES = {".jpg": "image/jpeg", ".png": "image/png"}
 _ID = Annotated[str, Path(pattern=EVENT_ID, description="Id of the event.")]
-_WORD = Annotated[str, Query(max_length=64)]
+_WORD = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 _STREAM = {
     "type": "object",
     "required": ["data"],

@@ -105,12 +105,14 @@ def test_the_best_box_has_the_labels_presence_and_no_further_box_more() -> None:
 class Canned:
     """Sees the same boxes, side by side, in every picture."""
 
+    outputs = ("embedding", "boxes", "logits")
+
     def __init__(self, logits: list[list[float]]) -> None:
         left = np.linspace(0, 0.9, len(logits))
         self.boxes = np.stack([left, left * 0, left + 0.05, left * 0 + 1], 1)[np.newaxis].astype(np.float32)
         self.logits = np.array([logits], np.float32)
 
-    def run(self, _: Any) -> dict[str, Any]:
+    def run(self, *_: Any) -> dict[str, Any]:
         return {"embedding": np.ones((1, 4), np.float32), "boxes": self.boxes, "logits": self.logits}
 
 
