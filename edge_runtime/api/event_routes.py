@@ -62,14 +62,14 @@ def _past(router: APIRouter, page: PageServices, hands: Hands) -> None:
         summary="Tell what happened, the newest first",
     )
     async def events(
-        kind: Annotated[list[_WORD] | None, Query(max_length=20, description="Of these kinds alone.")] = None,
-        source: Annotated[list[_WORD] | None, Query(max_length=50, description="Of these sources alone.")] = None,
+        kind: Annotated[list[_WORD], Query(default_factory=list, max_length=20, description="Of these kinds alone.")],
+        source: Annotated[list[_WORD], Query(default_factory=list, max_length=50, description="Of these sources.")],
         since: Annotated[float, Query(ge=0, le=1e11, description="Unix time of the oldest.")] = 0.0,
         before: Annotated[float | None, Query(ge=0, le=1e11, description="Unix time; older ones alone.")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> Response:
         until = float("inf") if before is None else before
-        wanted = EventFilter(frozenset(kind or ()), frozenset(source or ()), since, until, limit)
+        wanted = EventFilter(frozenset(kind), frozenset(source), since, until, limit)
 
         def read() -> list[dict[str, Any]]:
             found, evidence = page.events.recent(wanted), page.evidence
