@@ -111,7 +111,7 @@ def judged(
             (at, one) for at, one in alarms if event.begin <= at <= event.end + LATE_S and overlap(event, one, camera)
         ]
         true |= {one.id for _, one in hits}
-        told = {"after_s": round(hits[0][0] - event.begin, 1), "kind": hits[0][1].data["kind"]} if hits else {}
+        told = {"after_s": round(hits[0][0] - event.begin, 1), "unusual": hits[0][1].data["unusual"]} if hits else {}
         events.append({"event": event.name, "found": bool(hits), **told})
     wrong = [(at, one) for at, one in alarms if one.id not in true]
     return {

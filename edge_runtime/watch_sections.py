@@ -185,7 +185,7 @@ class AlertingSettings(Section):
     )
     quiet_hours: Hours = Field(
         default=(),
-        description="Hours, written as in zones, in which cameras tell what happens but nothing of it is an alert.",
+        description="Hours, written as in zones, in which what cameras and microphones tell is no alert.",
     )
 
 

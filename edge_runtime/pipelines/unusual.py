@@ -251,14 +251,14 @@ class Unusual:
     def _event(self, sight: Sight, view: View, best: str, lanes: Mapping[str, _Lane]) -> Event:
         lane, at = lanes[best], sight.frame.at
         threshold = lane.judged.threshold or 1.0
-        data: dict[str, object] = {"kind": best, "score": lane.score, "threshold": round(threshold, 6)}
+        data: dict[str, object] = {"unusual": best, "score": lane.score, "threshold": round(threshold, 6)}
         data |= {"p_value": float(f"{lane.judged.p_value:.3g}"), "gate": best}
         heat, places = None, np.zeros(0, np.intp)
         if lane.strange is not None:
             there = around_peak(lane.strange, HOT * threshold)
             places = np.flatnonzero(there)
             known = self._memory.knows_elsewhere(view, int(lane.strange.argmax()))
-            data |= {"kind": "place" if known else "picture", "where": bounds(there)}
+            data |= {"unusual": "place" if known else "picture", "where": bounds(there)}
             heat = np.clip(lane.strange / np.float32(2 * threshold), 0, 1).astype(np.float32)
             self._told = np.where(wider(there), at, self._told)
         elif lane.odd:

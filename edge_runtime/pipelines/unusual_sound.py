@@ -184,7 +184,7 @@ class UnusualSound:
                            "history_minutes": self._threshold.minutes}),
             Step("cooldown", {"seconds": self._cooldown_s, "told_by": "sound"}),
         )  # fmt: skip
-        data = {"kind": "sound", "score": score, "threshold": threshold, "p_value": p_value, "gate": "sound"}
+        data = {"unusual": "sound", "score": score, "threshold": threshold, "p_value": p_value, "gate": "sound"}
         return [Event("anomaly", heard.source, heard.at, data, steps=steps)], strange
 
     def _freeze(self) -> None:

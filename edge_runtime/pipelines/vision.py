@@ -117,7 +117,7 @@ class VisionPipeline:
         quiet = self._quiet is not None and self._quiet.holds(sight.local, unknown=False)
         for decider in self.deciders:
             decided = _traced(decider, sight)
-            events += [_hushed(event) for event in decided] if quiet else decided
+            events += [hushed(event) for event in decided] if quiet else decided
         return events
 
     def finish(self, source: str, at: float) -> list[Event]:
@@ -151,7 +151,7 @@ class VisionPipeline:
             yield Event("motion", frame.source, frame.at, {"active": False})
 
 
-def _hushed(event: Event) -> Event:
+def hushed(event: Event) -> Event:
     """Tell in quiet hours what is an alert at others."""
     return replace(event, data={**event.data, "quiet": True}, steps=(), trace=None) if event.steps else event
 

@@ -74,7 +74,7 @@ def _alert(data: dict[str, Any]) -> str:
 
 def _anomaly(data: dict[str, Any]) -> str:
     what = f" {data['label']}" if data.get("label") else ""
-    return f"unusual {data['kind']}{what} ({data['score']:.3g}, usual is below {data['threshold']:.3g})"
+    return f"unusual {data['unusual']}{what} ({data['score']:.3g}, usual is below {data['threshold']:.3g})"
 
 
 _SAY: dict[str, Callable[[dict[str, Any]], str]] = {

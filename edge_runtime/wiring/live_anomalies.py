@@ -16,6 +16,8 @@ from edge_runtime.inference.patches import sound_cells
 from edge_runtime.inference.taught import write_whole
 from edge_runtime.pipelines.unusual import Unusual
 from edge_runtime.pipelines.unusual_sound import UnusualSound
+from edge_runtime.pipelines.vision import hushed
+from edge_runtime.wiring.hours import local_time, quiet_hours
 
 if TYPE_CHECKING:
     import threading
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge_runtime.config import Settings
+    from edge_runtime.decision.schedule import Schedule
     from edge_runtime.house import House
     from edge_runtime.types import AudioChunk
     from edge_runtime.watch_sections import CameraSettings
@@ -116,7 +119,7 @@ def attend_anomalies(house: House, settings: Settings, models: Models, closing: 
     if not once and settings.anomaly.enabled and settings.anomaly.sounds:
         ears = {microphone.name: _make_ear(microphone.name, settings) for microphone in settings.microphones}
         learners |= {f"{name}{_SOUND}": (ear, SOUND_MODEL) for name, ear in ears.items()}
-        _listen_along(house, ears)
+        _listen_along(house, ears, quiet_hours(None, settings))
     if house.feedback:
         house.feedback.register(lambda alert, verdict: _hear(learners, alert, verdict))
     if learners and not once:
@@ -131,7 +134,7 @@ def _make_ear(name: str, settings: Settings) -> UnusualSound:
     return unusual
 
 
-def _listen_along(house: House, ears: Mapping[str, UnusualSound]) -> None:
+def _listen_along(house: House, ears: Mapping[str, UnusualSound], quiet: Schedule | None) -> None:
     """Judge what the microphones hear in a thread of its own: learning may take longer than sound can wait."""
     if not ears:
         return
@@ -149,7 +152,8 @@ def _listen_along(house: House, ears: Mapping[str, UnusualSound]) -> None:
             except queue.Empty:
                 continue
             for event in ears[chunk.source].step(chunk):
-                house.publish(event)
+                hushes = quiet is not None and quiet.holds(local_time(event.at), unknown=False)
+                house.publish(hushed(event) if hushes else event)
 
     for name in ears:
         house.listen_along(name, tap)
@@ -157,7 +161,7 @@ def _listen_along(house: House, ears: Mapping[str, UnusualSound]) -> None:
 
 
 def _hear(learners: Mapping[str, tuple[Learns, str]], alert: Alert, verdict: Verdict) -> None:
-    name = f"{alert.source}{_SOUND if alert.data.get('kind') == 'sound' else ''}"
+    name = f"{alert.source}{_SOUND if alert.data.get('unusual') == 'sound' else ''}"
     if alert.kind == "anomaly" and verdict == "fine" and name in learners:
         learner, _ = learners[name]
         learner.fine(alert.id, str(alert.data["gate"]), float(alert.data["score"]))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from edge_runtime.decision.motion import MotionGate
@@ -15,10 +13,10 @@ from edge_runtime.decision.zones import ZoneMonitor
 from edge_runtime.errors import ConfigError
 from edge_runtime.pipelines.rules import Rules
 from edge_runtime.pipelines.vision import VisionPipeline
-from edge_runtime.sinks.topics import CLOCK_SET_AFTER
 from edge_runtime.wiring.alerts import make_alerts
 from edge_runtime.wiring.assembly import check_labels
 from edge_runtime.wiring.drawn_zones import DrawnZones
+from edge_runtime.wiring.hours import local_time, quiet_hours
 from edge_runtime.wiring.live_anomalies import make_anomaly
 
 if TYPE_CHECKING:
@@ -103,15 +101,3 @@ def as_lines(lines: Iterable[LineSettings]) -> list[Line]:
     """Return lines as they are watched."""
     known = [{**line.model_dump(), "schedule": Schedule(line.schedule)} for line in lines]
     return [Line(**{**line, "direction": None if line["direction"] == "both" else line["direction"]}) for line in known]
-
-
-def quiet_hours(camera: CameraSettings, settings: Settings) -> Schedule | None:
-    """Return when a camera alerts nobody, None where it always does."""
-    spans = settings.alerting.quiet_hours if camera.quiet_hours is None else camera.quiet_hours
-    return Schedule(spans) if spans else None
-
-
-def local_time(at: float) -> datetime | None:
-    """Return the wall time of a moment in monotonic seconds, in the box's time zone; None if no clock was ever set."""
-    wall = time.time() - (time.monotonic() - at)
-    return datetime.fromtimestamp(wall, UTC).astimezone() if wall >= CLOCK_SET_AFTER else None

@@ -187,7 +187,7 @@ def crowded_box(tmp_path: Path) -> PageBox:
     box.cameras.names, box.cameras.label = ("door", "yard", "attic"), HOSTILE
     kinds: list[tuple[str, dict[str, Any]]] = [
         ("zone", {"zone": HOSTILE, "type": "enter"}), ("alert", {"prompt": HOSTILE}),
-        ("anomaly", {"kind": "place", "where": [0, 0, 1, 1]}), ("sound", {}), ("intent", {"transcript": HOSTILE}),
+        ("anomaly", {"unusual": "place", "where": [0, 0, 1, 1]}), ("sound", {}), ("intent", {"transcript": HOSTILE}),
         ("answered", {"question": HOSTILE, "text": HOSTILE}), ("source_status", {"status": "lost", "reason": HOSTILE}),
         ("switch", {"switch": HOSTILE, "on": True}), ("object", {"type": "end", "seen_s": 70}),
         (HOSTILE, {}),

@@ -117,7 +117,7 @@ def camera(learnt: Camera) -> Camera:
 )
 def test_what_stays_and_is_unlike_the_view_alarms(camera: Camera, change: Change | None, kind: str | None) -> None:
     events = camera.watch(60.0, change)
-    assert [event.data["kind"] for event in events] == ([kind] if kind else [])
+    assert [event.data["unusual"] for event in events] == ([kind] if kind else [])
 
 
 def test_the_alarm_says_where_how_strange_and_why(camera: Camera) -> None:
@@ -221,7 +221,7 @@ def test_a_person_where_nobody_ever_was_alarms_and_one_on_the_path_does_not() ->
         assert camera.watch(230.0, things={200.0: (x - 0.05, 0.4, x + 0.05, 0.8)}) == []
     assert camera.watch(300.0, things={290.0: (0.4, 0.4, 0.5, 0.8)}) == []
     (event,) = camera.watch(20.0, things={0.0: (0.4, 0.0, 0.5, 0.25)})
-    assert (event.data["kind"], event.data["label"]) == ("place", "person")
+    assert (event.data["unusual"], event.data["label"]) == ("place", "person")
 
 
 def test_a_look_without_feature_maps_says_nothing(camera: Camera) -> None:

@@ -80,7 +80,7 @@ def room(learnt: Room) -> Room:
 )
 def test_what_is_unlike_the_room_alarms_once(room: Room, what: str, alarms: int) -> None:
     events = room.hear(12, what)
-    assert [(event.kind, event.data["kind"], event.source) for event in events] == [
+    assert [(event.kind, event.data["unusual"], event.source) for event in events] == [
         ("anomaly", "sound", "hall")
     ] * alarms
 

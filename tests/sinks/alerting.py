@@ -50,7 +50,7 @@ def heard(at: float, source: str = "kitchen") -> Event:
     chunk = AudioChunk(source, at, np.sin(np.arange(16_000, dtype=np.float32) / 7))
     trace = Trace("sounds", {}, heard=chunk)
     return Event(
-        "anomaly", source, at, {"kind": "sound", "score": 0.9}, steps=(Step("rare", {"p": 0.001}),), trace=trace
+        "anomaly", source, at, {"unusual": "sound", "score": 0.9}, steps=(Step("rare", {"p": 0.001}),), trace=trace
     )
 
 

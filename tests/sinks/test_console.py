@@ -41,7 +41,7 @@ AFTER = {"id": "a-1", "label": "cat", "score": 0.87, "box": [0, 0, 1, 1], "seen_
         ),
         pytest.param(
             "anomaly",
-            {"kind": "time", "label": "person", "score": 9.0, "threshold": 5.25},
+            {"unusual": "time", "label": "person", "score": 9.0, "threshold": 5.25},
             "unusual time person (9, usual is below 5.25)",
             id="anomaly",
         ),

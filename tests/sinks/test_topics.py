@@ -25,6 +25,9 @@ def event(kind: str, **data: object) -> Event:
         pytest.param(event("source_status", status="lost", reason="x"), ["events"], id="source status"),
         pytest.param(event("intent", intent="HassTurnOn"), ["events", "intent"], id="intent has its own topic too"),
         pytest.param(event("answered", text="yes"), ["events", "answer"], id="answer has its own topic too"),
+        pytest.param(
+            event("anomaly", unusual="place", score=2.0), ["events", "door/anomaly"], id="what is unusual is told flat"
+        ),
         pytest.param(event("brand_new_kind", x=1), ["events"], id="unknown kind"),
         pytest.param(event("count", label="cat", count=2), [], id="count is a state alone"),
     ],

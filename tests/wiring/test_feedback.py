@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def alert(number: int = 0) -> Event:
-    data = {"score": 3.5, "kind": "picture"}
+    data = {"score": 3.5, "unusual": "picture"}
     return Event("anomaly", "yard", 10.0, data, id=f"{number:032x}", steps=(Step("threshold", {"score": 3.5}),))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.config import MicrophoneSettings, Settings
+from edge_runtime.pipelines.unusual_sound import UnusualSound
 from edge_runtime.types import AudioChunk, Event, Step
 from edge_runtime.watch_sections import AnomalySettings, CameraSettings
 from edge_runtime.wiring import live_anomalies
@@ -137,7 +138,7 @@ def test_what_was_fine_reaches_the_camera_that_told_it(settings: Settings, model
         heard: list[tuple[str, str, float]] = []
         unusual.fine = lambda *said: heard.append(said)  # type: ignore[method-assign]
         for source in ("yard", "attic"):
-            data = {"kind": "picture", "gate": "brief", "score": 2.5}
+            data = {"unusual": "picture", "gate": "brief", "score": 2.5}
             house.feedback.publish(Event("anomaly", source, 1.0, data, id=source, steps=(Step("brief", {}),)))
             house.feedback.give(source, "fine")
         house.feedback.give("yard", "right")
@@ -159,3 +160,25 @@ def test_a_microphone_learns_and_tells_what_is_unusual(settings: Settings, model
         listener.join(10.0)
     assert usual_file(settings, "yard.sound").exists()
     assert not usual_file(settings, "yard").exists()
+
+
+@pytest.mark.parametrize(
+    ("hours", "alerts"), [((), True), (("daily",), False)], ids=["at other hours", "in quiet hours"]
+)
+def test_in_quiet_hours_a_sound_is_told_but_no_alert(
+    settings: Settings, models: Models, monkeypatch: pytest.MonkeyPatch, hours: tuple[str, ...], *, alerts: bool
+) -> None:
+    bang = Event("anomaly", "hall", 1.0, {"unusual": "sound"}, steps=(Step("sound", {}),))
+    monkeypatch.setattr(UnusualSound, "step", lambda *_: [bang])
+    alerting = settings.alerting.model_copy(update={"quiet_hours": hours})
+    heard = {"microphones": (MicrophoneSettings(name="hall"),), "alerting": alerting}
+    house: Any = House()
+    with ExitStack() as closing:
+        attend_anomalies(house, settings.model_copy(update=heard), models, closing, once=False)
+        house.taps["hall"](AudioChunk("hall", 1.0, np.zeros(16_000, np.float32)))
+        stopping = threading.Event()
+        house.publish = lambda event: (house.told.append(event), stopping.set())
+        house.servers["unusual-sounds"](stopping, lambda: None)
+    (told,) = house.told
+    assert bool(told.steps) is alerts
+    assert told.data.get("quiet", False) is not alerts

@@ -10,7 +10,8 @@ from edge_runtime.decision.places import Line
 from edge_runtime.errors import ConfigError
 from edge_runtime.watch_sections import CameraSettings, LineSettings, ZoneSettings
 from edge_runtime.wiring.drawn_zones import DrawnZones
-from edge_runtime.wiring.watching import as_lines, make_rules, quiet_hours
+from edge_runtime.wiring.hours import quiet_hours
+from edge_runtime.wiring.watching import as_lines, make_rules
 
 if TYPE_CHECKING:
     from pathlib import Path
