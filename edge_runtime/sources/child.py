@@ -7,6 +7,7 @@ standard output and error goes to a log of which either end can read the last wo
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import json
@@ -163,6 +164,8 @@ class Parent:
         self.wanted = threading.Event()
         self.given: queue.SimpleQueue[tuple[dict[str, Any], bytes]] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
+        # Python's own end would abort, since that thread holds standard input, and hide why this program ended.
+        atexit.register(os._exit, 1)
 
     def tell(self, payload: bytes | memoryview = b"", **answer: object) -> None:
         """Send one answer and the bytes that belong to it."""

@@ -21,6 +21,7 @@ import pytest
 
 from edge_runtime.errors import SourceError
 from edge_runtime.sources.camera import Camera
+from edge_runtime.sources.child import ChildProgram
 from edge_runtime.watch_sections import CameraSettings
 
 if TYPE_CHECKING:
@@ -266,6 +267,7 @@ PARENT = """
 import sys
 from edge_runtime.watch_sections import CameraSettings
 from edge_runtime.sources.camera import Camera
+from edge_runtime.sources.child import ChildProgram
 camera = Camera(CameraSettings(name="door", url=sys.argv[1], open_timeout_s=60))
 for frame in camera.frames():
     print(camera._child._process.pid, flush=True)
@@ -321,3 +323,10 @@ def test_rtsp(pushed: tuple[str, list[str]], fault: signal.Signals, message: str
             sender.kill()
             sender.wait()
     assert seen[0].image.shape == (240, 320, 3)
+
+
+def test_a_capture_process_that_breaks_says_of_what() -> None:
+    child = ChildProgram("edge_runtime.sources.capture_pictures", {"url": "/dev/none"})
+    with pytest.raises(SourceError, match=r"\(status 1\): KeyError: 'knock'"):
+        child.answer(10)
+    child.stop()
