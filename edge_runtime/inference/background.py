@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import math
-import zipfile
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_runtime.errors import BundleError
+from edge_runtime.whole_files import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,13 +82,12 @@ def read_background(path: Path) -> Background:
         BundleError: it is missing or is not such a file.
     """
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        arrays, _ = unpacked(path.read_bytes())
         clips = _unpack(arrays)
         texts = tuple(str(text) for text in arrays["texts"])
         seconds = tuple(float(length) for length in arrays["seconds"])
         said = arrays["said"].astype(np.float32)
-    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, IndexError) as error:
         raise BundleError(f"background {path} cannot be read ({error}); reinstall the bundle") from None
     return Background(clips, texts, seconds, said)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
-import os
 import threading
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.bundles.parts import ClassifyPart, TextPart
+from edge_runtime.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,11 +86,9 @@ class EverydayNames:
                 return kept
         vectors = self._embedder.label_vectors(tuple(self.kinds))
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(f".{os.getpid()}.part")
-            with partial.open("wb") as file:
-                np.save(file, vectors)
-            partial.replace(path)
+            content = io.BytesIO()
+            np.save(content, vectors)
+            write_whole(path, content.getvalue())
         except OSError as error:
             logger.warning("names cannot be kept in %s (%s); the next start works them out again", path, error)
         return vectors

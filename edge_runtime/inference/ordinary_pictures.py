@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge_runtime.errors import BundleError
+from edge_runtime.whole_files import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,10 +53,10 @@ def read_pictures(path: Path) -> OrdinaryPictures:
         BundleError: it is missing or is not such a file.
     """
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-            rows, shown = stored["vectors"].astype(np.float32), stored["presence"].astype(np.float32)
+        stored, _ = unpacked(path.read_bytes())
+        rows, shown = stored["vectors"].astype(np.float32), stored["presence"].astype(np.float32)
         vectors = rows.reshape(len(shown), -1)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise BundleError(f"ordinary pictures {path} cannot be read ({error}); reinstall the bundle") from None
     return OrdinaryPictures(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), shown / np.float32(_STEPS))
 

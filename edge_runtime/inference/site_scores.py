@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import os
 import re
 import time
 from hashlib import sha256
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.inference.background import fit_tail
+from edge_runtime.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,20 +79,12 @@ class SiteScores:
             "seconds": round(self._seconds, 1),
             "counts": [round(float(count), 2) for count in self._counts],
         }
-        fresh = self._path.with_suffix(".new")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with fresh.open("w", encoding="utf-8") as file:
-                json.dump(stored, file, separators=(",", ":"))
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
+            write_whole(self._path, json.dumps(stored, separators=(",", ":")))
         except OSError as error:
             log.warning(
                 "what this home sounds like cannot be kept in %s (%s); free space or mend it", self._path, error
             )
-            with contextlib.suppress(OSError):
-                fresh.unlink(missing_ok=True)
             return
         self._unsaved = False
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
 import numpy as np
 
 from edge_runtime.errors import BundleError
+from edge_runtime.whole_files import unpacked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,14 +42,14 @@ class Spelling:
 
     def __init__(self, path: Path) -> None:
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                self._sounds = [tuple(str(sound).split()) for sound in stored["sounds"]]
-                self._letters = stored["letters"] * stored["first_scale"]
-                self._said = stored["said"] * stored["first_scale"]
-                self._second = stored["second"] * stored["second_scale"]
-                self._last = stored["last"] * stored["last_scale"]
-                self._biases = [stored[f"{name}_bias"] for name in ("first", "second", "last")]
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            stored, _ = unpacked(path.read_bytes())
+            self._sounds = [tuple(str(sound).split()) for sound in stored["sounds"]]
+            self._letters = stored["letters"] * stored["first_scale"]
+            self._said = stored["said"] * stored["first_scale"]
+            self._second = stored["second"] * stored["second_scale"]
+            self._last = stored["last"] * stored["last_scale"]
+            self._biases = [stored[f"{name}_bias"] for name in ("first", "second", "last")]
+        except (OSError, ValueError, KeyError) as error:
             raise BundleError(f"spelling {path} cannot be read ({error}); reinstall the bundle") from None
 
     def pronounce(self, word: str) -> tuple[str, ...]:

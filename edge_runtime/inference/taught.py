@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import os
 import re
-import zipfile
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-import numpy as np
-
 from edge_runtime.errors import BundleError, InputError
+from edge_runtime.whole_files import packed, unpacked
+from edge_runtime.whole_files import write_whole as write_whole  # noqa: PLC0414 - live_anomalies.py still asks here
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,11 +94,10 @@ class TaughtThings:
         names = {one.name for one in self.all()}
         if thing.name not in names and len(names) >= MOST:
             raise InputError(f"{len(names)} things are taught already; forget one with: edge-runtime teach remove NAME")
-        numbers = io.BytesIO()
-        np.savez_compressed(numbers, allow_pickle=False, **thing.arrays)
-        if numbers.tell() > MOST_BYTES:
+        numbers = packed(thing.arrays)
+        if len(numbers) > MOST_BYTES:
             raise InputError(
-                f"{thing.name!r} takes {numbers.tell()} bytes, more than {MOST_BYTES}; give fewer recordings"
+                f"{thing.name!r} takes {len(numbers)} bytes, more than {MOST_BYTES}; give fewer recordings"
             )
         facts = {
             "format": _FORMAT,
@@ -110,13 +105,12 @@ class TaughtThings:
             "kind": thing.kind,
             "model": thing.model,
             # The two files belong together: one of them may be old after a crash between them.
-            "numbers": sha256(numbers.getvalue()).hexdigest(),
+            "numbers": sha256(numbers).hexdigest(),
             **thing.facts,
         }
-        path, told = self._path(thing.name), json.dumps(facts, ensure_ascii=False, indent=1).encode()
+        path, told = self._path(thing.name), json.dumps(facts, ensure_ascii=False, indent=1)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            write_whole(path.with_suffix(".npz"), numbers.getvalue())
+            write_whole(path.with_suffix(".npz"), numbers)
             write_whole(path, told)
         except OSError as error:
             raise InputError(
@@ -149,10 +143,9 @@ class TaughtThings:
             numbers = path.with_suffix(".npz").read_bytes()
             whole = facts.pop("numbers") == sha256(numbers).hexdigest()
             fits = whole and facts.pop("format") == _FORMAT and facts["kind"] in get_args(Kind)
-            with np.load(io.BytesIO(numbers), allow_pickle=False) as stored:
-                arrays = {key: stored[key] for key in stored.files}
+            arrays, _ = unpacked(numbers)
             name, kind, model = (str(facts.pop(key)) for key in ("name", "kind", "model"))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path} is damaged ({error}); delete it and teach it again") from None
         if not fits:
             raise InputError(f"{path} and its .npz file do not belong together; delete both and teach it again")
@@ -167,18 +160,3 @@ def check_name(name: str) -> None:
     """
     if not name.strip() or name != name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
         raise InputError(f"name {name!r}: give one of 1 to {LONGEST_NAME} letters, without spaces at its ends")
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file such that it is there as a whole or not at all, also after a power cut."""
-    fresh = path.with_suffix(f"{path.suffix}.new")
-    try:
-        with fresh.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            fresh.unlink(missing_ok=True)
-        raise

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import math
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +12,7 @@ from edge_runtime.errors import BundleError
 from edge_runtime.inference.log_mel import patches
 from edge_runtime.inference.sounds import SILENCE, SoundTagger
 from edge_runtime.inference.teaching import Estimate
+from edge_runtime.whole_files import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -176,10 +175,10 @@ def read_sounds(path: Path) -> Floats:
         BundleError: it is missing or is not such a file.
     """
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-            vectors = stored["vectors"].astype(np.float32)
+        stored, _ = unpacked(path.read_bytes())
+        vectors = stored["vectors"].astype(np.float32)
         found: Floats = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise BundleError(f"background {path} cannot be read ({error}); reinstall the bundle") from None
     return found
 

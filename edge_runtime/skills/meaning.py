@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +11,7 @@ import numpy as np
 from edge_runtime.errors import InputError
 from edge_runtime.skills.features import WIDTH, Features, count_grams
 from edge_runtime.skills.regression import Floats, Planes, fit_chance, fit_planes
+from edge_runtime.whole_files import packed, unpacked, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -157,19 +157,15 @@ class Meaning:
     def save(self, path: Path) -> None:
         """Write everything that `judge` needs into one file, which appears whole or not at all."""
         about = {"format": FORMAT, "names": self.names, "threshold": self.threshold, "tower": self.tower}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_name(f".{path.name}.part")
-        with scratch.open("wb") as file:
-            np.savez(
-                file,
-                about=np.array(json.dumps(about)),
-                mean=self.features.mean,
-                rarity=self.features.rarity,
-                weights=self.planes.weights,
-                biases=self.planes.biases,
-                chance=self.chance,
-            )
-        scratch.replace(path)
+        arrays = {
+            "about": np.array(json.dumps(about)),
+            "mean": self.features.mean,
+            "rarity": self.features.rarity,
+            "weights": self.planes.weights,
+            "biases": self.planes.biases,
+            "chance": self.chance,
+        }
+        write_whole(path, packed(arrays))
 
     @classmethod
     def load(cls, path: Path) -> Meaning:
@@ -179,12 +175,11 @@ class Meaning:
             InputError: there is no such file, or it is none of these.
         """
         try:
-            with path.open("rb") as whole, np.load(whole, allow_pickle=False) as file:
-                kept = {name: file[name] for name in file.files}
-            return cls._of(kept)
+            arrays, _ = unpacked(path.read_bytes())
+            return cls._of(arrays)
         except FileNotFoundError:
             raise InputError(f"there is no model {path}; make one with: edge-runtime intents fit FILE") from None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        except (OSError, ValueError, KeyError, TypeError):
             raise InputError(f"{path} is no model of intents; make one with: edge-runtime intents fit FILE") from None
 
     @classmethod

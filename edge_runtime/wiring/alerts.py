@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from edge_runtime.inference.everyday import EverydayNames
 from edge_runtime.inference.ordinary_pictures import read_pictures, shown
 from edge_runtime.pipelines.words import AlertRules, Words
 from edge_runtime.skills.nouns import Claim, Nouns
+from edge_runtime.whole_files import write_whole
 from edge_runtime.wiring.second_look import make_second_look
 from edge_runtime.wiring.teaching_pictures import taught_pictures
 
@@ -272,10 +272,7 @@ def _kept(path: Path, mark: str) -> Mapping[str, Any]:
 
 
 def _write(path: Path, content: Mapping[str, object]) -> None:
-    fresh = path.with_suffix(f".{os.getpid()}.new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-        fresh.replace(path)
+        write_whole(path, json.dumps(content, ensure_ascii=False))
     except OSError as error:
         log.warning("%s cannot be written (%s); what alerts learn is lost with the next start", path, error)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import json
 import re
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
-
 from edge_runtime.decision.anomaly_levels import LevelMemory
 from edge_runtime.errors import InputError
-from edge_runtime.inference.taught import write_whole
+from edge_runtime.whole_files import packed, unpacked, write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,14 +58,12 @@ class AnomalyStore:
         """
         path = self._path(name)
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-                arrays = {key: stored[key] for key in stored.files}
-            facts = json.loads(str(arrays.pop("facts")))
+            arrays, facts = unpacked(path.read_bytes())
             memory = LevelMemory.from_arrays(arrays)
             return Normal(memory, facts["kind"], str(facts["model"]), int(facts["files"]))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is damaged ({error}); forget {name} and learn it again") from None
 
     def find(self, name: str) -> Normal:
@@ -91,12 +84,10 @@ class AnomalyStore:
         Raises:
             InputError: this is no name, or the disk refuses.
         """
-        path, buffer = self._path(name), io.BytesIO()
-        facts = json.dumps({"kind": normal.kind, "model": normal.model, "files": normal.files})
-        np.savez_compressed(buffer, allow_pickle=False, facts=np.array(facts), **normal.memory.to_arrays())
+        path = self._path(name)
+        facts = {"kind": normal.kind, "model": normal.model, "files": normal.files}
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, buffer.getvalue())
+            write_whole(path, packed(normal.memory.to_arrays(), facts))
         except OSError as error:
             advice = "free space or mend device.data_dir"
             raise InputError(f"{path} cannot be written ({error.strerror}); {advice}") from None

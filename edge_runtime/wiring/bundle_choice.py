@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 from typing import TYPE_CHECKING
 
 from edge_runtime.bundles.manifest import Manifest
 from edge_runtime.errors import BundleError, InputError, SinkError
+from edge_runtime.whole_files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,13 +117,8 @@ def _order(version: str) -> tuple[list[int], str]:
 
 
 def _keep(path: Path, name: str) -> None:
-    fresh = path.with_suffix(".new")
     try:
-        with fresh.open("w", encoding="utf-8") as file:
-            json.dump({"folder": name}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        write_whole(path, json.dumps({"folder": name}))
     except OSError as error:
         raise SinkError(
             f"the choice of a bundle cannot be kept in {path} ({error.strerror}); free or unlock it"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import InputError, SinkError
 from edge_runtime.types import Event
+from edge_runtime.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,14 +88,8 @@ class Controls:
     def _keep(self) -> None:
         if self._path is None:
             return
-        fresh = self._path.with_suffix(".new")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with fresh.open("w", encoding="utf-8") as file:
-                json.dump(dict(self.switches()), file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
+            write_whole(self._path, json.dumps(dict(self.switches()), indent=1))
         except OSError as error:
             why = f"switches cannot be kept in {self._path} ({error.strerror}); they hold until the next start"
             raise SinkError(why) from None

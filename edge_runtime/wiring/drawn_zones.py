@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 from edge_runtime.errors import InputError, SinkError
 from edge_runtime.settings_help import explain_error
 from edge_runtime.watch_sections import ZoneSettings
+from edge_runtime.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,14 +77,8 @@ class DrawnZones:
             log.exception("%s cannot be set aside", self._path)
 
     def _write(self, content: dict[str, Any]) -> None:
-        fresh = self._path.with_suffix(".new")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with fresh.open("w") as file:
-                json.dump(content, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
+            write_whole(self._path, json.dumps(content, indent=1))
         except OSError as error:
             raise SinkError(
                 f"drawn zones cannot be kept in {self._path} ({error.strerror}); free or unlock it"

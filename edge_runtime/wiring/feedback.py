@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from edge_runtime.errors import InputError
 from edge_runtime.types import Event
+from edge_runtime.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -141,9 +142,7 @@ class Feedback:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             if self._lines >= 2 * KEPT:
-                fresh = self._path.with_suffix(".new")
-                fresh.write_text("".join(_line(one) for one in self._alerts.values()), encoding="utf-8")
-                fresh.replace(self._path)
+                write_whole(self._path, "".join(_line(one) for one in self._alerts.values()))
                 self._lines = len(self._alerts)
                 return
             with self._path.open("a", encoding="utf-8") as file:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from edge_runtime.bundles.parts import TextPart
 from edge_runtime.decision.gate_record import from_record, to_record
 from edge_runtime.decision.gate_table import EXAMPLE, read_table
 from edge_runtime.errors import InputError
+from edge_runtime.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -102,21 +102,9 @@ def save_gate(path: Path, gate: LearnedGate) -> None:
         InputError: it cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(to_record(gate), allow_nan=False))
+        write_whole(path, json.dumps(to_record(gate), allow_nan=False), private=True)
     except OSError as error:
         raise InputError(f"gate {str(path)!r} cannot be written ({error}); name another file with --out") from None
-
-
-def write_whole(path: Path, text: str, *, durably: bool = True) -> None:
-    """Write a file of which a crash leaves the old or the new; `durably`, the new once this returns."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        if durably:
-            file.flush()
-            os.fsync(file.fileno())
-    fresh.replace(path)
 
 
 def load_gate(path: Path) -> tuple[LearnedGate, str]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from edge_runtime.decision.confidence import ConfidenceGate
 from edge_runtime.decision.drift import DriftAlarm, DriftState
 from edge_runtime.errors import ConfigError, InputError
-from edge_runtime.wiring.gate_tables import GATE_FILE, load_gate, model_mark, write_whole
+from edge_runtime.whole_files import write_whole
+from edge_runtime.wiring.gate_tables import GATE_FILE, load_gate, model_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -193,7 +194,6 @@ class DriftWatch:
         self.since = self.since if other is None else min(other, self.since or other)
         record = {"gate": self._gate, "since": self.since, "saved_at": now, "state": asdict(self._alarm.state)}
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self._path, json.dumps(record), durably=durably)
+            write_whole(self._path, json.dumps(record), durably=durably, private=True)
         except OSError as error:
             logger.warning("what the gate's drift alarm has seen cannot be kept (%s)", error)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import threading
 import time
-import zipfile
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -15,6 +13,7 @@ import numpy as np
 from edge_runtime.decision.retrieval import Index, likelihood
 from edge_runtime.errors import ConfigError
 from edge_runtime.skills.knowledge import Quote
+from edge_runtime.whole_files import packed, unpacked, write_whole
 from edge_runtime.wiring.knowledge_files import State, found_in, read_passages, state_of
 
 if TYPE_CHECKING:
@@ -88,21 +87,18 @@ class VectorCache:
 
     def _read(self) -> dict[str, NDArray[np.float16]]:
         try:
-            with np.load(self._path, allow_pickle=False) as kept:
-                return dict(zip(kept["keys"].tolist(), kept["vectors"], strict=True))
+            kept, _ = unpacked(self._path.read_bytes())
+            return dict(zip(kept["keys"].tolist(), kept["vectors"], strict=True))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+        except (OSError, ValueError, KeyError) as error:
             log.warning("%s cannot be used (%s); the texts are embedded again", self._path, error)
             return {}
 
     def _write(self, known: dict[str, NDArray[np.float16]]) -> None:
-        scratch = self._path.with_suffix(f".{os.getpid()}")
+        arrays = {"keys": np.array(list(known)), "vectors": np.array(list(known.values()))}
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with scratch.open("wb") as file:
-                np.savez(file, keys=np.array(list(known)), vectors=np.array(list(known.values())))
-            scratch.replace(self._path)
+            write_whole(self._path, packed(arrays))
         except OSError as error:
             log.warning("%s cannot be written (%s); the texts are embedded again next time", self._path, error)
 

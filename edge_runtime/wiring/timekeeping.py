@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
-import os
 import time
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from edge_runtime.decision.timers import Moment, Timer, kept, left_s, out_of_ste
 from edge_runtime.errors import SinkError
 from edge_runtime.skills.durations import ended
 from edge_runtime.types import Event
+from edge_runtime.whole_files import write_whole
 
 if TYPE_CHECKING:
     import threading
@@ -154,12 +154,7 @@ class Timers:
             return ()
 
     def _write(self, timers: Sequence[Timer]) -> None:
-        scratch = self._path.with_suffix(f".{os.getpid()}")
-        with scratch.open("w", encoding="utf-8") as file:
-            json.dump([asdict(timer) for timer in timers], file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(self._path)
+        write_whole(self._path, json.dumps([asdict(timer) for timer in timers], indent=1))
 
 
 @contextmanager

@@ -6,6 +6,8 @@ import json
 import logging
 from typing import TYPE_CHECKING
 
+from edge_runtime.whole_files import write_whole
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
@@ -73,10 +75,7 @@ class ToldHome:
     def _save(self) -> None:
         if self._path is None:
             return
-        fresh = self._path.with_suffix(".new")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_text(json.dumps({"components": self._components, "topics": self._topics}), encoding="utf-8")
-            fresh.replace(self._path)
+            write_whole(self._path, json.dumps({"components": self._components, "topics": self._topics}))
         except OSError as error:
             log.warning("%s cannot be written (%s); what goes may stay in Home Assistant", self._path, error.strerror)

@@ -1,0 +1,73 @@
+"""Files that are there as a whole or not at all, and arrays with facts in one of them."""
+
+from __future__ import annotations
+
+import random
+import stat
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from edge_runtime.whole_files import packed, unpacked, write_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("durably", [True, False])
+def test_new_content_takes_the_place_of_the_old_and_nothing_else_is_left(tmp_path: Path, *, durably: bool) -> None:
+    path = tmp_path / "made" / "kept.json"
+    write_whole(path, "old", durably=durably)
+    write_whole(path, "schön", durably=durably)
+    assert path.read_text(encoding="utf-8") == "schön"
+    assert [file.name for file in path.parent.iterdir()] == ["kept.json"]
+
+
+def test_what_is_private_is_its_owners_alone(tmp_path: Path) -> None:
+    write_whole(tmp_path / "private", b"x", private=True)
+    assert stat.S_IMODE((tmp_path / "private").stat().st_mode) == 0o600
+
+
+def test_a_write_that_fails_leaves_no_trace(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write_whole(tmp_path / "kept", "x")
+    assert [file.name for file in tmp_path.iterdir()] == ["kept"]
+
+
+def test_arrays_and_facts_come_back() -> None:
+    arrays, facts = unpacked(packed({"rows": np.arange(6).reshape(2, 3), "words": np.array(["a", "ü"])}, {"n": [1]}))
+    assert arrays["rows"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert arrays["words"].tolist() == ["a", "ü"]
+    assert facts == {"n": [1]}
+    assert unpacked(packed({})) == ({}, {})
+
+
+def test_no_damage_is_worse_than_a_value_error() -> None:
+    """A worn card changes bytes: numpy alone lets errors of zlib and of its parser through."""
+    rng, whole = random.Random(4), packed({"rows": np.arange(100.0)}, {"model": "a"})
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(whole)
+        damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
+        try:
+            arrays, facts = unpacked(bytes(damaged))
+        except ValueError:
+            refused += 1
+        else:
+            # A name or a date in the file was hit, or none of the bytes that count.
+            assert all(np.array_equal(array, np.arange(100.0)) for array in arrays.values())
+            assert facts in ({"model": "a"}, {})
+    assert refused > 200
+    for cut in range(0, len(whole), 7):
+        with pytest.raises(ValueError, match="npz"):
+            unpacked(whole[:cut])
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no zip at all", packed({"facts": np.array("[1]")})], ids=["", "text", "list"]
+)
+def test_what_is_no_such_file_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError, match="npz"):
+        unpacked(content)
