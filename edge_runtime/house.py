@@ -89,6 +89,7 @@ class House:
         health = PictureHealth(fixed=fixed)
 
         def capture(worker: Worker) -> None:
+            known = source.missed
             for frame in source.frames():
                 if worker.stopping.is_set():
                     break
@@ -98,6 +99,8 @@ class House:
                 else:
                     worker.healthy()
                 self._metrics.frames.labels(source.name).inc()
+                self._metrics.frames_missed.labels(source.name).inc(source.missed - known)
+                known = source.missed
                 self.counts["frames"] += 1
                 for look_on in self._onlookers:
                     look_on(frame)

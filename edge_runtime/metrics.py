@@ -16,6 +16,9 @@ class Metrics:
         self.frames_dropped = Gauge(
             "edge_frames_dropped", "Pictures overwritten before the model was free.", registry=registry
         )
+        self.frames_missed = Counter(
+            "edge_frames_missed", "Pictures that came while this program was too busy.", ["source"], registry=registry
+        )
         self.sound_lost = Counter(
             "edge_sound_lost", "Times that sound of a microphone was lost.", ["source"], registry=registry
         )

@@ -44,11 +44,15 @@ class Camera(Device):
 
     Attributes:
         trouble: what is wrong with the pictures that come, as of the last one.
+        arrival: what had come from the camera by the last one.
+        missed: pictures that this program was too late to take.
     """
 
     def __init__(self, settings: CameraSettings) -> None:
         super().__init__(settings.name)
         self.trouble: Trouble | None = None
+        self.arrival: Arrival | None = None
+        self.missed = 0
         self._settings = settings
         self._pace = Pace(settings.fps)
         self._failed = False
@@ -90,6 +94,7 @@ class Camera(Device):
 
     def _see(self, child: ChildProgram) -> Iterator[Frame]:
         self._pace.begin()
+        missed_before = self.missed
         timeout_s = self._settings.open_timeout_s
         seen = False
         try:
@@ -97,7 +102,9 @@ class Camera(Device):
                 child.ask()
                 told, pixels = child.answer(timeout_s)
                 seen, self._failed = True, False
-                self.trouble = self._pace.update(Arrival(told["at"], told["seen"], told["damaged"], told["media_s"]))
+                self.arrival = Arrival(told["at"], told["seen"], told["damaged"], told["media_s"])
+                self.missed = missed_before + told["missed"]
+                self.trouble = self._pace.update(self.arrival)
                 image = np.frombuffer(pixels, np.uint8).reshape(told["height"], told["width"], 3)
                 yield Frame(self.name, told["at"], image)
                 timeout_s = max(self._settings.read_timeout_s, 1.5 / self._settings.fps)

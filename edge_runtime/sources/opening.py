@@ -33,11 +33,13 @@ class FrameSource(Protocol):
 
     Attributes:
         trouble: what is wrong with pictures that come nevertheless: slow or damaged.
+        missed: pictures that this program was too late to take.
     """
 
     name: str
     live: bool
     trouble: Trouble | None
+    missed: int
 
     def frames(self) -> Iterator[Frame]:
         """Yield pictures; raises SourceError when a live source fails, and may then be called again."""

@@ -33,6 +33,7 @@ class _Replay:
     live = False
     lost = 0
     trouble: Trouble | None = None
+    missed = 0
 
     def __init__(self, name: str, *, realtime: bool) -> None:
         self.name = name

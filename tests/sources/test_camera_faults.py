@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 
 import pytest
 
-from edge_runtime.sources.capture_pictures import Damage
+from edge_runtime.sources.capture_pictures import Damage, Waiting
 from edge_runtime.sources.faults import explain, host_of, is_number, knock
 
 
@@ -75,3 +77,24 @@ def test_what_builds_on_a_damaged_picture_is_damaged(pictures: list[tuple[str, b
     found = [damage.whole(said, key_frame=key, at=float(at)) for at, (said, key) in enumerate(pictures)]
     assert found == whole
     assert damage.count == found.count(False)
+
+
+@pytest.mark.parametrize(
+    ("late_s", "missed"),
+    [
+        pytest.param([0.0] * 5, 0, id="a parent that asks in time"),
+        pytest.param([0.3, 0.0, 0.0, 0.0, 0.0], 0, id="late once"),
+        pytest.param([9.0] * 3, 3, id="a parent that hangs"),
+    ],
+)
+def test_a_picture_waits_for_a_parent_that_is_late(late_s: list[float], missed: int) -> None:
+    waiting = Waiting(0.0)
+    began = time.monotonic()
+    for late in late_s:
+        wanted = threading.Event()
+        asks = threading.Timer(late, wanted.set)
+        asks.start()
+        waiting.asked(wanted, time.monotonic())
+        asks.cancel()
+    assert waiting.missed == missed
+    assert time.monotonic() - began < 1.0, "nor does it hold up the stream for long"
