@@ -80,6 +80,7 @@ class App:
         settings = self._settings
         models = Models.of(settings)
         answerer, questions = make_answerer(settings, models, self._scene, self._drifted)
+        self._closing.callback(answerer.close)
         # Wrong addresses and files are found before anything is started.
         cameras = [open_camera(camera) for camera in settings.cameras]
         microphones = [open_microphone(microphone) for microphone in settings.microphones]

@@ -51,6 +51,9 @@ class SlowCloud:
         self.cancelled = 0
         self.fault: Exception | None = None
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def sees(self, source: str) -> bool:
         return not source
 

@@ -43,6 +43,9 @@ class Chat(Protocol):
     ) -> Completion:
         """Return the reply; raises CloudError."""
 
+    def close(self) -> None:
+        """Close the connections that are not in use; more open when they are needed."""
+
 
 class Provider:
     """One endpoint and model; safe across threads.

@@ -77,6 +77,14 @@ class CloudResponder:
         self._cache = cache
         self._pause = pause
 
+    def close(self) -> None:
+        """Give connections and files back; what is still on its way opens them again."""
+        for provider in self._providers:
+            provider.chat.close()
+        self._books.spending.close()
+        if self._cache is not None:
+            self._cache.close()
+
     def sees(self, source: str) -> bool:
         """Tell whether pictures of a source may be sent, and somebody understands them."""
         return self._books.gate.sees(source) and any(provider.pictures for provider in self._providers)

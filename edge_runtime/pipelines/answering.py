@@ -108,6 +108,10 @@ class Answerer:
         self._look = look
         self._minds = minds
 
+    def close(self) -> None:
+        """Give back what bigger minds have open."""
+        self._minds.close()
+
     def answer(self, question: Question, on_text: Callable[[str], None] | None = None) -> Answer:
         """Return an answer whose origin says who gave it, by the question's deadline; failures become abstentions.
 

@@ -69,6 +69,9 @@ class Cloud(Protocol):
     def answer(self, request: Request) -> Answer:
         """Return an answer, abstained where the cloud does not know either; raises CloudError."""
 
+    def close(self) -> None:
+        """Give back what is open."""
+
 
 class Minds:
     """Asks the bigger local model, then the cloud; with little time both at once, and the loser is cancelled.
@@ -98,6 +101,11 @@ class Minds:
         self.mark = mark
         self._deadline_s = deadline_s
         self._race_below_s = race_below_s
+
+    def close(self) -> None:
+        """Give back what the cloud has open."""
+        if not isinstance(self._cloud, str):
+            self._cloud.close()
 
     def patience_s(self, question: Question) -> float:
         """Return the seconds that a question has."""

@@ -268,7 +268,7 @@ def _cloud(settings: Settings) -> Finding:
 
 def _money(settings: Settings) -> str:
     """Return the caps, and what is gone of them where something is."""
-    from edge_runtime.wiring.cloud import SPENDING, make_spending  # noqa: PLC0415
+    from edge_runtime.wiring.cloud import SPENDING, spent_now  # noqa: PLC0415
 
     budget = settings.cloud.budget
     amounts = (budget.usd_per_minute, budget.usd_per_day, budget.usd_per_month)
@@ -276,7 +276,7 @@ def _money(settings: Settings) -> str:
     if not (settings.device.data_dir.expanduser() / SPENDING).exists():
         return caps
     try:
-        gone = {one.name: one.spent + one.reserved for one in make_spending(settings).summary()}
+        gone = {one.name: one.spent + one.reserved for one in spent_now(settings)}
     except EdgeError as error:
         return f"{caps}; {error}"
     return f"{caps}, of which {gone['day']:.4f} are gone today and {gone['month']:.4f} this month"

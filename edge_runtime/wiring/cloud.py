@@ -5,17 +5,19 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
+from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from edge_runtime.answer_sections import ProviderSettings
     from edge_runtime.cloud.answer_cache import AnswerCache
     from edge_runtime.cloud.providers import Provider
     from edge_runtime.cloud.responder import CloudResponder
-    from edge_runtime.cloud.spending import Spending
+    from edge_runtime.cloud.spending import Spending, Spent
     from edge_runtime.config import Settings
     from edge_runtime.prompts.book import PromptBook
     from edge_runtime.wiring.assembly import Models
@@ -48,6 +50,16 @@ def make_spending(settings: Settings) -> Spending:
     from edge_runtime.cloud.spending import Spending  # noqa: PLC0415
 
     return Spending(_folder(settings) / SPENDING, settings.cloud.budget)
+
+
+def spent_now(settings: Settings) -> Sequence[Spent]:
+    """Return each cap and what of it is spent.
+
+    Raises:
+        CloudError: the file that knows cannot be used.
+    """
+    with closing(make_spending(settings)) as spending:
+        return spending.summary()
 
 
 def key_of(settings: Settings, provider: ProviderSettings) -> str | None:

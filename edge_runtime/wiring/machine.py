@@ -11,7 +11,7 @@ import psutil
 from edge_runtime import __version__
 from edge_runtime.errors import CloudError
 from edge_runtime.skills.status import Health, Machine
-from edge_runtime.wiring.cloud import make_spending
+from edge_runtime.wiring.cloud import spent_now
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,13 +30,10 @@ def machine_of(settings: Settings, models: Models) -> Machine:
     def spent() -> tuple[float, float] | None:
         if not settings.cloud.enabled:
             return None
-        spending = make_spending(settings)
         try:
-            caps = {cap.name: cap.spent for cap in spending.summary()}
+            caps = {cap.name: cap.spent for cap in spent_now(settings)}
         except CloudError:
             return None
-        finally:
-            spending.close()
         return caps["day"], caps["month"]
 
     return Machine(

@@ -9,7 +9,7 @@ from edge_runtime.api.page_services import BoxNow, PageServices
 from edge_runtime.cloud.chain import read_line
 from edge_runtime.cloud.ledger import ledger_files
 from edge_runtime.errors import CloudError
-from edge_runtime.wiring.cloud import make_spending
+from edge_runtime.wiring.cloud import spent_now
 from edge_runtime.wiring.egress import ledger_folder
 from edge_runtime.wiring.live_pictures import LivePictures
 from edge_runtime.wiring.machine import health
@@ -70,19 +70,16 @@ def _spent(settings: Settings) -> Sequence[Mapping[str, Any]] | str:
     """Return each cap and what of it is spent, or why there is none."""
     if not settings.cloud.enabled:
         return "the cloud is switched off; nothing is spent"
-    spending = make_spending(settings)
     try:
         return [
             {
                 "name": cap.name, "period": cap.period, "spent_usd": cap.spent, "reserved_usd": cap.reserved,
                 "cap_usd": cap.cap,
             }
-            for cap in spending.summary()
+            for cap in spent_now(settings)
         ]  # fmt: skip
     except CloudError as error:
         return str(error)
-    finally:
-        spending.close()
 
 
 def last_left(folder: Path, most: int) -> list[dict[str, Any]]:

@@ -65,8 +65,10 @@ class SecondLook:
         return True
 
     def close(self) -> None:
-        """Wait for those that are being looked at."""
+        """Wait for those that are being looked at, and give back what the cloud has open."""
         self._pool.shutdown(wait=True)
+        if not isinstance(self._cloud, str):
+            self._cloud.close()
 
     def _looked(self, event: Event, done: Future[Mapping[str, object]]) -> None:
         self._waiting.release()

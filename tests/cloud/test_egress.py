@@ -122,8 +122,7 @@ def make(endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     yield responder
     for made in every:
-        for provider in made._providers:
-            provider.chat.close()  # type: ignore[attr-defined]
+        made.close()
 
 
 def request(text: str, image: Image | None = None, source: str = "terminal", camera: str = "terminal") -> Request:

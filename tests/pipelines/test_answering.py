@@ -43,6 +43,9 @@ class FakeCloud:
     seeing: bool = True
     asked: list[Question] = field(default_factory=list)
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def sees(self, source: str) -> bool:
         return self.seeing and bool(source)
 

@@ -47,6 +47,9 @@ class Far:
     asked: int = 0
     done: threading.Event = field(default_factory=threading.Event)
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def sees(self, source: str) -> bool:
         return bool(source)
 

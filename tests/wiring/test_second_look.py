@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import psutil
 import pytest
 from openai_server import KEY, completion, serving
 
@@ -33,6 +34,10 @@ class Cloud:
     may_see: bool = True
     going: threading.Event = field(default_factory=threading.Event)
     asked: list[Request] = field(default_factory=list)
+    closed: bool = False
+
+    def close(self) -> None:
+        self.closed = True
 
     def sees(self, source: str) -> bool:
         return self.may_see and source == "door"
@@ -60,6 +65,7 @@ def looked(cloud: Cloud | str, event: Event) -> list[Event]:
         cloud.going.set()
     assert second.take(event)
     second.close()
+    assert isinstance(cloud, str) or cloud.closed
     return told
 
 
@@ -172,6 +178,7 @@ def test_the_picture_leaves_by_the_gate_within_the_budget(tmp_path: Path, monkey
         assert second is not None
         assert second.take(alert())
         second.close()
+        assert not [file.path for file in psutil.Process().open_files() if file.path.startswith(str(tmp_path))]
         [request] = endpoint.requests
     assert (told[0].kind, told[0].data["confirmed"]) == ("alert_denied", False)
     assert request["messages"][-1]["content"][1]["type"] == "image_url"
