@@ -119,7 +119,7 @@ def measured(app: App, names: list[str], seconds: float) -> dict[str, Any]:
         frames = sum(value(FRAMES, {"source": name}) or 0.0 for name in names)
         children = sum(sum(child.cpu_times()[:2]) for child in here.children(recursive=True))
         counts = app.house.counts
-        dropped = value(DROPPED) or 0.0
+        dropped = sum(value(DROPPED, {"source": name}) or 0.0 for name in names)
         own = sum(here.cpu_times()[:2])
         return np.array([frames, counts["looks"], counts["detections"], dropped, own + children, children])
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import threading
-from typing import Generic, TypeVar
+from collections import Counter
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 T = TypeVar("T")
 
@@ -15,11 +19,11 @@ class Latest(Generic[T]):
         self._slots: dict[str, T] = {}
         self._changed = threading.Condition()
         self._closed = False
-        self._dropped = 0
+        self._dropped: Counter[str] = Counter()
 
     @property
-    def dropped(self) -> int:
-        """Return how many items were overwritten before anyone took them."""
+    def dropped(self) -> Mapping[str, int]:
+        """Return how many items of each source were overwritten before anyone took them."""
         return self._dropped
 
     @property
@@ -33,7 +37,7 @@ class Latest(Generic[T]):
             if wait_s > 0:
                 self._changed.wait_for(lambda: self._closed or source not in self._slots, timeout=wait_s)
             if source in self._slots:
-                self._dropped += 1
+                self._dropped[source] += 1
             self._slots[source] = item
             self._changed.notify_all()
 

@@ -244,7 +244,7 @@ class House:
             self._count_look(view, looks, frame)
             self.latencies_s.append(time.monotonic() - put_at)
             self._metrics.frame_seconds.observe(self.latencies_s[-1])
-            self._metrics.frames_dropped.set(self._latest.dropped)
+            self._metrics.frames_dropped.labels(frame.source).set(self._latest.dropped.get(frame.source, 0))
         for name, at in last.items():
             for event in self.views[name].finish(name, at):
                 self.publish(event)

@@ -14,7 +14,7 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         self.frames = Counter("edge_frames", "Pictures taken from the cameras.", ["source"], registry=registry)
         self.frames_dropped = Gauge(
-            "edge_frames_dropped", "Pictures overwritten before the model was free.", registry=registry
+            "edge_frames_dropped", "Pictures overwritten before the model was free.", ["source"], registry=registry
         )
         self.frames_missed = Counter(
             "edge_frames_missed", "Pictures that came while this program was too busy.", ["source"], registry=registry
