@@ -27,7 +27,7 @@ FIRST_SET = 1_704_067_200.0
 KEPT = frozenset(
     {
         "alert", "alert_denied", "anomaly", "answered", "feedback", "intent", "line", "object", "sound",
-        "source_status", "switch", "timer", "zone",
+        "source_status", "switch", "zone",
     }
 )  # fmt: skip
 WRITE_EVERY_S = 3.0

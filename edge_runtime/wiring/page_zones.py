@@ -6,16 +6,14 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import ConfigError, InputError
-from edge_runtime.wiring.assembly import check_labels
 from edge_runtime.wiring.drawn_zones import DrawnZones, as_settings
-from edge_runtime.wiring.watching import redraw
+from edge_runtime.wiring.watching import check_place, redraw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from edge_runtime.config import Settings
     from edge_runtime.pipelines.vision import VisionPipeline
-    from edge_runtime.watch_sections import ZoneSettings
     from edge_runtime.wiring.assembly import Models
 
 
@@ -30,8 +28,8 @@ class PageZones:
 
     def __init__(self, settings: Settings, models: Models, views: Mapping[str, VisionPipeline]) -> None:
         self._cameras = {camera.name: camera for camera in settings.cameras}
-        self._told = settings.vision.labels
-        self._labels = models.labels
+        self._settings = settings
+        self._models = models
         self._views = views
         self._kept = DrawnZones(settings.device.data_dir.expanduser())
         self._drawing = threading.Lock()
@@ -57,17 +55,10 @@ class PageZones:
         for zone in drawn:
             if zone.name in taken:
                 raise InputError(f"zone {zone.name}: the settings have one of this name; choose another")
-            self._check_labels(zone)
+            try:
+                check_place(zone, here, self._settings, self._models)
+            except ConfigError as error:
+                raise InputError(str(error)) from None
         with self._drawing:
             self._kept.draw(camera, drawn)
             redraw(self._views[camera], here, drawn)
-
-    def _check_labels(self, zone: ZoneSettings) -> None:
-        """Refuse labels that are never told of, with which a zone would be silent for ever."""
-        try:
-            check_labels(f"zone {zone.name}", zone.labels, self._labels)
-        except ConfigError as error:
-            raise InputError(str(error)) from None
-        silent = [label for label in zone.labels if self._told and label not in self._told]
-        if silent:
-            raise InputError(f"zone {zone.name}: {silent[0]!r} is never told of, as vision.labels leaves it out")
