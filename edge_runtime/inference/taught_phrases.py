@@ -28,14 +28,7 @@ _MOST_OUTSIDE = 0.5
 
 def facts_of(lesson: Lesson) -> dict[str, Any]:
     """Return a lesson's facts as JSON values."""
-    estimate = lesson.estimate
-    return {
-        "clips": estimate.clips,
-        "found": estimate.found,
-        "background": estimate.background,
-        "false": estimate.false,
-        "log_threshold": round(lesson.log_threshold, 4),
-    }
+    return {**lesson.estimate.facts(), "log_threshold": round(lesson.log_threshold, 4)}
 
 
 def arrays_of(lesson: Lesson, phones: Sequence[str]) -> dict[str, NDArray[np.int16]]:

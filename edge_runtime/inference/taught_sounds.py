@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge_runtime.errors import BundleError
+from edge_runtime.inference.lessons import Estimate, LineLesson, direction, inverse_spread, line_of
 from edge_runtime.inference.log_mel import patches
 from edge_runtime.inference.sounds import SILENCE, SoundTagger
-from edge_runtime.inference.teaching import Estimate
 from edge_runtime.whole_files import unpacked
 
 if TYPE_CHECKING:
@@ -36,30 +35,7 @@ _QUIETER = 3.0
 _MOST_PATCHES = 32
 
 
-@dataclass(frozen=True, slots=True)
-class SoundLesson:
-    """What recordings of a sound teach: a patch holds it where `weights` . vector + `bias` is above 0.
-
-    Attributes:
-        weights: (embedding size,).
-        bias: added to the product.
-        scale: logits for each unit of it.
-        estimate: how well it will do.
-    """
-
-    weights: Floats
-    bias: float
-    scale: float
-    estimate: Estimate
-
-    def probabilities(self, vectors: Floats) -> Floats:
-        """Return the probability that patches, (n, embedding size), hold the sound; one half at the threshold."""
-        logits = np.clip(self.scale * (vectors @ self.weights + self.bias), -30, 30)
-        found: Floats = (1 / (1 + np.exp(-logits))).astype(np.float32)
-        return found
-
-
-def learn_sound(clips: Sequence[Floats], background: Floats) -> SoundLesson:
+def learn_sound(clips: Sequence[Floats], background: Floats) -> LineLesson:
     """Return what recordings teach.
 
     A linear discriminant: the mean of the recordings against that of ordinary sounds, in units of how much sounds
@@ -70,38 +46,22 @@ def learn_sound(clips: Sequence[Floats], background: Floats) -> SoundLesson:
         clips: of each recording the vectors of its patches that are not silent, (patches, embedding size).
         background: vectors of ordinary sounds, (n, embedding size), n >= 2.
     """
-    middle, inverse = _spread(background)
-    weights = _direction(clips, middle, inverse)
+    middle, inverse = background.mean(axis=0), inverse_spread(background, _SHRINK)
+    weights = direction(clips, middle, inverse)
     others = background @ weights
     own = []
     for at in range(len(clips)):
         rest = [clip for number, clip in enumerate(clips) if number != at]
         if rest:
-            direction = _direction(rest, middle, inverse)
-            own.append((float((clips[at] @ direction).max()), _threshold(direction, rest, background)))
+            taught = direction(rest, middle, inverse)
+            own.append((float((clips[at] @ taught).max()), _threshold(taught, rest, background)))
     threshold = _threshold(weights, clips, background)
     found = sum(score >= needed for score, needed in own)
     false = int((others >= threshold).sum())
     inside = float(np.mean([(clip @ weights).max() for clip in clips]))
     # A recording in the middle of those it was taught with has a probability of `_SURE`.
     scale = math.log(_SURE / (1 - _SURE)) / max(inside - threshold, 1e-3)
-    return SoundLesson(weights, -threshold, scale, Estimate(len(clips), int(found), len(background), false))
-
-
-def _spread(background: Floats) -> tuple[Floats, NDArray[np.float64]]:
-    middle = background.mean(axis=0)
-    apart = (background - middle).astype(np.float64)
-    covariance = apart.T @ apart / len(background)
-    alike = np.trace(covariance) / len(covariance)
-    return middle, np.linalg.inv((1 - _SHRINK) * covariance + _SHRINK * alike * np.eye(len(covariance)))
-
-
-def _direction(clips: Sequence[Floats], middle: Floats, inverse: NDArray[np.float64]) -> Floats:
-    """Return where the recordings lie from ordinary sounds; each of them counts alike, however long it is."""
-    apart = np.mean([clip.mean(axis=0) for clip in clips], axis=0) - middle
-    direction = inverse @ apart
-    weights: Floats = (direction / np.linalg.norm(direction)).astype(np.float32)
-    return weights
+    return LineLesson(weights, -threshold, scale, Estimate(len(clips), int(found), len(background), false))
 
 
 def _threshold(weights: Floats, clips: Sequence[Floats], background: Floats) -> float:
@@ -126,7 +86,7 @@ class TaughtTagger(SoundTagger):
         self,
         session: OnnxSession,
         manifest: Manifest,
-        taught: Mapping[str, SoundLesson],
+        taught: Mapping[str, LineLesson],
         *,
         min_score: float | None = None,
         labels: Sequence[str] = (),
@@ -183,13 +143,7 @@ def read_sounds(path: Path) -> Floats:
     return found
 
 
-def lesson_arrays(lesson: SoundLesson) -> dict[str, Floats]:
-    """Return what a lesson is on disk."""
-    return {"weights": lesson.weights, "line": np.array([lesson.bias, lesson.scale], np.float32)}
-
-
-def taught_sound(arrays: Mapping[str, Floats], facts: Mapping[str, int]) -> SoundLesson:
+def taught_sound(arrays: Mapping[str, Floats], facts: Mapping[str, int]) -> LineLesson:
     """Return the lesson that is on disk."""
-    bias, scale = (float(number) for number in arrays["line"])
-    estimate = Estimate(*(int(facts[key]) for key in ("clips", "found", "background", "false")))
-    return SoundLesson(arrays["weights"], bias, scale, estimate)
+    clips, found, background, false = (int(facts[key]) for key in ("clips", "found", "background", "false"))
+    return LineLesson(*line_of(arrays), Estimate(clips, found, background, false))

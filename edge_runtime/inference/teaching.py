@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge_runtime.inference.lessons import Estimate
 from edge_runtime.inference.spotter import LEAST_PHONES, Spotter
 from edge_runtime.inference.spotting import FLOOR_LOG, Keyword
 from edge_runtime.types import SAMPLE_RATE_HZ
@@ -23,38 +23,10 @@ if TYPE_CHECKING:
 
     Clips = Sequence[NDArray[np.float32]]
 
-LEAST_CLIPS = 3
 MOST_CLIPS = 20
 _FORMS = 4
 _STRICTER = 10.0
 """A taught phrase may be this much stricter than one from its text alone, as long as its own recordings pass."""
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """How well something taught will do, each recording judged by what the others taught (leave one out).
-
-    Attributes:
-        clips: recordings it was taught with.
-        found: of these, how many the others would find.
-        background: stretches of ordinary sound that were tried.
-        false: of these, how many were taken for it.
-    """
-
-    clips: int
-    found: int
-    background: int
-    false: int
-
-    def shortage(self) -> str | None:
-        """Return why this is not enough to rely on, or None where it is."""
-        if self.clips < LEAST_CLIPS:
-            return f"{self.clips} recordings are too few; give {LEAST_CLIPS} at least, 10 are better"
-        if self.found < math.ceil(0.7 * self.clips):
-            return f"only {self.found} of {self.clips} would be found by the others; give more and clearer recordings"
-        if self.false > max(1, 0.01 * self.background):
-            return f"{self.false} of {self.background} other sounds would be taken for it; give clearer recordings"
-        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from edge_runtime.errors import InputError
 from edge_runtime.inference.spotting import spoken_forms
 from edge_runtime.inference.taught import TaughtThing, check_name
 from edge_runtime.inference.taught_phrases import arrays_of, facts_of
-from edge_runtime.inference.taught_sounds import learn_sound, lesson_arrays, read_sounds, sound_vectors
+from edge_runtime.inference.taught_sounds import learn_sound, read_sounds, sound_vectors
 from edge_runtime.inference.teaching import MOST_CLIPS, PhraseTeacher
 from edge_runtime.sources.files import read_sound
 from edge_runtime.wiring.teaching_pictures import picture_model
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge_runtime.inference.lessons import Estimate
     from edge_runtime.inference.taught import Kind
-    from edge_runtime.inference.teaching import Estimate
     from edge_runtime.wiring.listening import Listening
 
     Record = dict[str, Any]
@@ -94,10 +94,9 @@ class School:
                 "the bundle has no ordinary sounds to tell this one from; give recordings of them with --background"
             )
         lesson = learn_sound(clips, np.concatenate(ordinary))
-        facts = _facts(lesson.estimate)
-        return self._keep(
-            TaughtThing(name, "sound", self._listening.sounds_model, facts, lesson_arrays(lesson)), lesson.estimate
-        )
+        facts = lesson.estimate.facts()
+        thing = TaughtThing(name, "sound", self._listening.sounds_model, facts, lesson.arrays())
+        return self._keep(thing, lesson.estimate)
 
     def _phrase(self, kind: Kind, name: str, paths: Sequence[str], meaning: Record) -> Record:
         check_name(name)
@@ -123,7 +122,7 @@ class School:
             "name": thing.name,
             "kind": thing.kind,
             **meaning,
-            **_facts(estimate),
+            **estimate.facts(),
             "shortage": shortage,
             "kept": kept,
         }
@@ -145,10 +144,6 @@ def _model_of(kind: Kind, listening: Listening) -> str:
     if kind == "picture":
         return picture_model(listening.models)
     return listening.sounds_model if kind == "sound" else listening.phones_model
-
-
-def _facts(estimate: Estimate) -> Record:
-    return {key: getattr(estimate, key) for key in ("clips", "found", "background", "false")}
 
 
 def _few(paths: Sequence[str]) -> Sequence[str]:

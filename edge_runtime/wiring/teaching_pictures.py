@@ -11,9 +11,10 @@ import numpy as np
 from edge_runtime.bundles.parts import ImagePart
 from edge_runtime.decision.prompted import Lesson
 from edge_runtime.errors import BundleError, InputError
+from edge_runtime.inference.lessons import line_of
 from edge_runtime.inference.ordinary_pictures import read_pictures
 from edge_runtime.inference.taught import TaughtThing, TaughtThings, check_name
-from edge_runtime.inference.taught_pictures import MOST_PICTURES, learn_picture, picture_arrays, taught_line, views
+from edge_runtime.inference.taught_pictures import MOST_PICTURES, learn_picture, views
 from edge_runtime.sources.files import read_picture
 
 if TYPE_CHECKING:
@@ -70,11 +71,10 @@ def teach_picture(
     shown = [views(models.embedder, read_picture(Path(path))) for path in paths]
     lesson = learn_picture(shown, np.concatenate(aside) if ordinary is None else ordinary, aside)
     estimate = lesson.estimate
-    facts = {key: getattr(estimate, key) for key in ("clips", "found", "background", "false")}
-    shortage = estimate.shortage()
+    facts, shortage = estimate.facts(), estimate.shortage()
     kept = shortage is None or force
     if kept:
-        thing = TaughtThing(name, "picture", picture_model(models), facts, picture_arrays(lesson))
+        thing = TaughtThing(name, "picture", picture_model(models), facts, lesson.arrays())
         TaughtThings(folder / FOLDER).keep(thing)
     return {"name": name, "kind": "picture", **facts, "shortage": shortage, "kept": kept}
 
@@ -92,7 +92,7 @@ def taught_pictures(folder: Path, models: Models) -> Mapping[str, Lesson]:
         except BundleError as error:
             log.warning("%s", error)
         else:
-            lessons[thing.name.lower()] = Lesson(*taught_line(thing.arrays))
+            lessons[thing.name.lower()] = Lesson(*line_of(thing.arrays))
     return lessons
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import BundleError
+from edge_runtime.inference.lessons import Estimate, line_of
 from edge_runtime.inference.ordinary_pictures import OrdinaryPictures, pack_pictures, read_pictures, shown
-from edge_runtime.inference.taught_pictures import PictureEstimate, learn_picture, picture_arrays, taught_line
+from edge_runtime.inference.taught_pictures import learn_picture
 from edge_runtime.types import Look
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ def pictures(of: Floats, count: int, spread: float = 0.05) -> list[Floats]:
 
 def test_what_was_taught_is_told_from_ordinary_pictures() -> None:
     lesson = learn_picture(pictures(CAT, 6), ORDINARY)
-    assert lesson.estimate == PictureEstimate(6, 6, 300, 0)
+    assert lesson.estimate == Estimate(6, 6, 300, 0, of="pictures")
     assert lesson.estimate.shortage() is None
-    weights, bias, scale = taught_line(picture_arrays(lesson))
+    weights, bias, scale = line_of(lesson.arrays())
     own = scale * (near(MIDDLE + CAT, 0.05, 50) @ weights + bias)
     others = scale * (near(MIDDLE, 0.15, 300) @ weights + bias)
     assert own.mean() == pytest.approx(3.0, abs=0.5)
@@ -60,13 +61,13 @@ def test_pictures_of_what_it_is_not_tell_twins_apart() -> None:
 @pytest.mark.parametrize(
     ("estimate", "reason"),
     [
-        pytest.param(PictureEstimate(2, 2, 300, 0), "2 pictures are too few", id="too few"),
-        pytest.param(PictureEstimate(6, 4, 300, 0), "only 4 of 6 would be found", id="too unlike one another"),
-        pytest.param(PictureEstimate(6, 6, 300, 1, 1), "1 of the pictures that do not show it", id="confused"),
-        pytest.param(PictureEstimate(6, 6, 300, 4), "4 of 300 ordinary pictures", id="too ordinary"),
+        pytest.param(Estimate(2, 2, 300, 0, of="pictures"), "2 pictures are too few", id="too few"),
+        pytest.param(Estimate(6, 4, 300, 0, of="pictures"), "only 4 of 6 would be found", id="too unlike one another"),
+        pytest.param(Estimate(6, 6, 300, 1, 1, of="pictures"), "1 of the pictures that do not show it", id="confused"),
+        pytest.param(Estimate(6, 6, 300, 4, of="pictures"), "4 of 300 ordinary pictures", id="too ordinary"),
     ],
 )
-def test_too_little_to_learn_from_is_said(estimate: PictureEstimate, reason: str) -> None:
+def test_too_little_to_learn_from_is_said(estimate: Estimate, reason: str) -> None:
     assert reason in str(estimate.shortage())
 
 

@@ -10,11 +10,12 @@ from painted import PHONES, PaintedModel, PaintedWords, say
 
 from edge_runtime.errors import BundleError, InputError
 from edge_runtime.inference.background import Background
+from edge_runtime.inference.lessons import Estimate
 from edge_runtime.inference.spotter import Ordinary, Spotter
 from edge_runtime.inference.taught import MOST, TaughtThing, TaughtThings
 from edge_runtime.inference.taught_phrases import TaughtCommands, arrays_of, facts_of, taught_phrase
-from edge_runtime.inference.taught_sounds import learn_sound, lesson_arrays, pack_sounds, read_sounds, taught_sound
-from edge_runtime.inference.teaching import Estimate, PhraseTeacher, greedy
+from edge_runtime.inference.taught_sounds import learn_sound, pack_sounds, read_sounds, taught_sound
+from edge_runtime.inference.teaching import PhraseTeacher, greedy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,7 +117,7 @@ def test_a_sound_is_told_from_ordinary_ones() -> None:
     lesson = learn_sound([directions(100 + at, 25, 27, count=3) for at in range(5)], ORDINARY_SOUNDS)
     assert lesson.estimate.found == 5
     assert lesson.estimate.false <= 2
-    again = taught_sound(lesson_arrays(lesson), {"clips": 5, "found": 5, "background": 400, "false": 0})
+    again = taught_sound(lesson.arrays(), {"clips": 5, "found": 5, "background": 400, "false": 0})
     for one in (lesson, again):
         assert one.probabilities(directions(7, 25, 27, count=20)).mean() > 0.8
         assert one.probabilities(directions(8, 3, 4, count=20)).max() < 0.5
