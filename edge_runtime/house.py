@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+OVERTAKEN_AFTER_S = 0.4
+"""A camera loses no picture because the box is busy for a moment, as when other cameras are opened again."""
 CHUNKS_KEPT = 63
 UNWRITTEN_KEPT = 3
 """Speech that is still to be written down waits behind so many questions at most, so that a slow dictation forgets some
@@ -68,7 +70,7 @@ class House:
         self.last_found: tuple[Frame, Observation] | None = None
         self._metrics = metrics
         self.questions = Questions(answerer, dictation, metrics, self.publish, self._say, self._hurried)
-        self._latest: Latest[tuple[Frame, float]] = Latest()
+        self._latest: Latest[tuple[Frame, float]] = Latest(OVERTAKEN_AFTER_S)
         self._sources: list[Worker] = []
         self._listeners: list[Worker] = []
         self._chunks: list[queue.Queue[AudioChunk | None]] = []

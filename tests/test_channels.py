@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 import time
 
-from edge_runtime.channels import Latest
+from edge_runtime.channels import MOST, Latest
 
 
 def test_newest_wins_and_the_overwritten_are_counted() -> None:
@@ -47,3 +47,13 @@ def test_close_wakes_the_reader_and_keeps_what_is_there() -> None:
     assert latest.get(5) is None
     assert latest.closed
     assert time.monotonic() - began < 2
+
+
+def test_nothing_is_overtaken_before_its_time() -> None:
+    latest: Latest[int] = Latest(patience_s=60)
+    for number in range(MOST + 2):
+        latest.put("door", number)
+    latest.put("yard", 9)
+    taken = [latest.get(0) for _ in range(MOST + 1)]
+    assert taken == [2, 9, 3, 4, 5], "the newest few in their order, other sources between them"
+    assert latest.dropped == {"door": 2}

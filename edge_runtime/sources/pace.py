@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
+from statistics import median
 from typing import NamedTuple
 
 SLOW, DAMAGED = "slow", "damaged"
 
 _SETTLE_S = 1.0
 _WINDOW_S = 4.0
+_FIRST_WINDOW_S = 3.0
+_FIRST_STEPS = range(2, 9)
+_SLOW_SHARE, _WELL_SHARE = 0.45, 0.6
+_NEW_USUAL_S = 1800.0
 _RECOVERY_S = 1.5
 _LASTS_S = 1.9
 """A network that holds its breath once and then catches up is not slow."""
@@ -46,8 +51,9 @@ class Arrival(NamedTuple):
 class Pace:
     """What one camera usually delivers, and whether it does now.
 
-    Slow is a third of what is usual. As long as nobody knows what is usual, it is a third of a picture a second, or
-    of what is asked of the camera if that is less.
+    Slow is less than half of what is usual, for which the camera's own clock speaks at first. As long as nobody knows
+    what is usual, it is a picture a second, or what is asked of the camera if that is less. What has been slow for half
+    an hour is usual then, as when somebody has set the camera otherwise.
     """
 
     def __init__(self, fps: float) -> None:
@@ -59,6 +65,8 @@ class Pace:
     def begin(self) -> None:
         """Start anew with a camera that was opened just now; what is usual is remembered."""
         self._arrivals: deque[Arrival] = deque()
+        self._newest: Arrival | None = None
+        self._steps_s: list[float] = []
         self._settled_at: float | None = None
         self._lag: float | None = None
         self._least_lag = 0.0
@@ -70,15 +78,28 @@ class Pace:
         if self._settled_at is None:
             # What a camera kept for its next viewer comes in one burst.
             self._settled_at = now.at + _SETTLE_S
+        self._believe(now)
         if now.at < self._settled_at:
+            self._arrivals = deque([now])
             return None
         late_s = self._late(now)
         self._arrivals.append(now)
         while len(self._arrivals) > 1 and now.at - self._arrivals[1].at >= _WINDOW_S:
             self._arrivals.popleft()
-        if now.at - self._arrivals[0].at >= _WINDOW_S:
+        if now.at - self._arrivals[0].at >= _FIRST_WINDOW_S:
             self._settle(self._judge(now, late_s), now.at)
         return self._trouble
+
+    def _believe(self, now: Arrival) -> None:
+        """Learn from the camera's own times of its first pictures how many it means to send."""
+        before, self._newest = self._newest, now
+        if before is None or before.media_s is None or now.media_s is None or len(self._steps_s) >= _FIRST_STEPS.stop:
+            return
+        step_s = (now.media_s - before.media_s) / max(1, now.seen - before.seen)
+        if step_s > 0:
+            self._steps_s.append(step_s)
+            if len(self._steps_s) in _FIRST_STEPS:
+                self._usual = max(self._usual, min(1 / median(self._steps_s), self._wanted))
 
     def _settle(self, found: Trouble | None, at: float) -> None:
         """Take for a trouble what lasts."""
@@ -88,9 +109,12 @@ class Pace:
         self._since = at if self._since is None else self._since
         if at - self._since >= _LASTS_S:
             self._trouble = found
+        if at - self._since >= _NEW_USUAL_S:
+            self._usual = 0.0
 
     def _judge(self, now: Arrival, late_s: float) -> Trouble | None:
-        before = self._before(now, _WINDOW_S if self._trouble is None else _RECOVERY_S)
+        window_s = min(_WINDOW_S, now.at - self._arrivals[0].at)
+        before = self._before(now, window_s if self._trouble is None else _RECOVERY_S)
         rate = _rate(before, now)
         lately = _rate(self._before(now, _RECOVERY_S), now)
         damaged = (now.damaged - before.damaged) / max(1, now.seen - before.seen)
@@ -100,7 +124,8 @@ class Pace:
             return Trouble(
                 DAMAGED, f"{damaged:.0%} of its pictures arrive damaged: a weak network link, or a fault of the camera"
             )
-        if rate < expected * (1 / 3 if self._trouble is None else 1 / 2) and lately < expected / 2:
+        share = _SLOW_SHARE if self._trouble is None else _WELL_SHARE
+        if rate < expected * share and lately < expected * _WELL_SHARE:
             return Trouble(SLOW, f"sends {rate:.2g} pictures a second, where {expected:.2g} are usual")
         if late_s > (_LATE_S if self._trouble is None else _LATE_S / 2):
             return Trouble(SLOW, f"its pictures arrive {late_s:.0f} s late: the network is too slow for them")

@@ -42,13 +42,34 @@ def states(pace: Pace, arrivals: Iterable[Arrival]) -> list[tuple[str, float]]:
         pytest.param(0.25, 0.25, 0.25, [], id="so rare because it was asked to"),
     ],
 )
-def test_slow_is_a_third_of_what_is_usual(asked: float, before: float, after: float, told: list[str]) -> None:
+def test_slow_is_less_than_half_of_what_is_usual(asked: float, before: float, after: float, told: list[str]) -> None:
     first = list(steady(before, 0, 40))
     then = steady(after, first[-1].at, first[-1].at + 20, seen=first[-1].seen)
     found = states(Pace(asked), [*first, *then])
     assert [state for state, _ in found] == told
     if before != after:
         assert all(at - first[-1].at < 10 for _, at in found), "told within ten seconds"
+
+
+@pytest.mark.parametrize("began_s", [1.0, 3.0, 6.0])
+@pytest.mark.parametrize(("fps", "then"), [(2, 0.5), (5, 0.5), (5, 2), (10, 1), (25, 2)])
+def test_a_camera_that_has_only_just_begun_is_told_too(fps: float, then: float, began_s: float) -> None:
+    first = list(steady(fps, 0, began_s))
+    slow = [
+        arrival._replace(media_s=arrival.at)
+        for arrival in steady(then, first[-1].at, first[-1].at + 10, seen=first[-1].seen)
+    ]
+    (state, at), *_ = states(Pace(6), [*first, *slow])
+    assert state == "slow"
+    assert at - first[-1].at < 8
+
+
+def test_what_has_been_slow_for_long_is_usual() -> None:
+    first = list(steady(5, 0, 20))
+    then = steady(1.5, 20, 4000, seen=first[-1].seen)
+    (state, _), (after, ended) = states(Pace(5), [*first, *then])
+    assert (state, after) == ("slow", "")
+    assert 1800 < ended < 1900
 
 
 def test_it_is_over_within_five_seconds() -> None:
