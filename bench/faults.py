@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from fault_lanes import PASSWORD, Heard, Lane, Steady, held
+from fault_lanes import PASSWORD, Blind, Heard, Lane, Steady, held
 from rtsp_camera import RtspCamera, numbered_clip, wait_for
 
 from edge_runtime.decision.motion import MotionGate
@@ -32,14 +32,11 @@ from edge_runtime.pipelines.vision import VisionPipeline
 from edge_runtime.runtime import Runtime
 from edge_runtime.sinks.fanout import FanOut
 from edge_runtime.sources.camera import Camera
-from edge_runtime.types import Look
 from edge_runtime.watch_sections import CameraSettings
 from edge_runtime.wiring.assembly import Models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from edge_runtime.types import Image
 
 KINDS = ("kill", "freeze", "stall", "slow", "garbage", "torn", "password", "child killed", "child frozen")
 LONG_OUTAGE_S = 60.0
@@ -56,14 +53,6 @@ TOLD_KEYS = (
     "before",
     "after",
 )
-
-
-class Blind:
-    """Eyes that see nothing: the walk of a picture is measured elsewhere."""
-
-    def look(self, _image: Image, *, features: bool = False) -> Look:  # noqa: ARG002 - as eyes are called
-        """See nothing."""
-        return Look((), (), {})
 
 
 class Box:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from contextlib import suppress
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -45,11 +46,12 @@ def free_port() -> int:
 class RtspCamera:
     """One server process, eight paths /a to /h with the same clip; after `kill` it may be started again."""
 
-    def __init__(self, clip: Path, *, fps: float = 5.0, login: str = "") -> None:
+    def __init__(self, clip: Path, *, fps: float = 5.0, login: str = "", still: Path | None = None) -> None:
         self.port = free_port()
         self.login = login
         self._clip = clip
         self._fps = fps
+        self._still = still
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -71,6 +73,7 @@ class RtspCamera:
         """Start the server and wait until it listens."""
         command = [SYSTEM_PYTHON, str(SERVER), str(self.port), str(self._clip), "--fps", f"{self._fps:g}"]
         command += ["--login", self.login] if self.login else []
+        command += ["--still", str(self._still)] if self._still else []
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -85,7 +88,7 @@ class RtspCamera:
         raise AssertionError("the RTSP server does not listen")
 
     def mood(self, mood: str, path: str = "/a") -> None:
-        """Say what comes next on a path: well, stall, slow, garbage, torn."""
+        """Say what comes next on a path: well, stall, slow, garbage, torn, still."""
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.write(f"{path} {mood}\n")
@@ -107,8 +110,13 @@ class RtspCamera:
         self._process = None
 
 
-def numbered_clip(path: Path, *, count: int = 100, size: tuple[int, int] = (320, 240), key_every: int = 5) -> Path:
-    """Write a raw H.264 file whose pictures carry their numbers: a row of black and white fields above moving noise."""
+def numbered_clip(
+    path: Path, *, count: int = 100, size: tuple[int, int] = (320, 240), key_every: int = 5, still: bool = False
+) -> Path:
+    """Write a raw H.264 file whose pictures carry their numbers: a row of black and white fields above moving noise.
+
+    In a `still` one it is always the same picture.
+    """
     width, height = size
     command = (
         f"ffmpeg -v error -y -f rawvideo -pix_fmt gray -s {width}x{height} -r 5 -i - -c:v libx264 -preset veryfast"
@@ -116,7 +124,8 @@ def numbered_clip(path: Path, *, count: int = 100, size: tuple[int, int] = (320,
     command += f" -tune zerolatency -x264-params keyint={key_every}:scenecut=0:aud=1 -pix_fmt yuv420p -f h264"
     with subprocess.Popen([*command.split(), str(path)], stdin=subprocess.PIPE) as encoder:
         assert encoder.stdin is not None
-        for picture in _numbered(count, width, height):
+        pictures = _numbered(count, width, height)
+        for picture in repeat(next(pictures), count) if still else pictures:
             encoder.stdin.write(picture.tobytes())
     assert encoder.returncode == 0
     return path

@@ -1,11 +1,11 @@
 """An RTSP camera on loopback whose faults are commands: run by the system's own Python, which has GStreamer's bindings.
 
-python3 rtsp_server.py PORT CLIP [--fps 5] [--login NAME:PASSWORD]
+python3 rtsp_server.py PORT CLIP [--fps 5] [--login NAME:PASSWORD] [--still CLIP]
 
 It sends the pictures of a raw H.264 file, each beginning with an access unit delimiter, over and over; whoever connects
 joins in the middle, as with a camera. A line on standard input says what comes next on a path: `/a stall` (nothing more
 is sent), `/a slow` (a picture every two seconds), `/a garbage` (bytes that are no picture), `/a torn` (halves of
-pictures), `/a well`. Serves /a to /h.
+pictures), `/a still` (the other clip, in which nothing moves), `/a well`. Serves /a to /h.
 """
 
 # mypy: ignore-errors
@@ -39,13 +39,15 @@ SLOW_S = 2.0
 class Stream:
     """What one path sends to each that asks for it."""
 
-    def __init__(self, pictures: list[bytes], fps: float) -> None:
+    def __init__(self, pictures: list[bytes], still: list[bytes], fps: float) -> None:
         self.mood = "well"
+        self._clips = {"still": still}
         self._pictures = pictures
         self._period_s = 1 / fps
         self._sources: list[Gst.Element] = []
         self._sent_at = 0.0
         self._number = 0
+        self._shown = pictures
         self._schedule()
 
     def open(self, _: object, media: GstRtspServer.RTSPMedia) -> None:
@@ -67,7 +69,11 @@ class Stream:
         if self.mood == "stall":
             return False
         self._sent_at = time.monotonic()
-        picture = self._pictures[self._number % len(self._pictures)]
+        shown = self._clips.get(self.mood, self._pictures)
+        if shown is not self._shown:
+            # Each clip begins with a key frame.
+            self._shown, self._number = shown, 0
+        picture = shown[self._number % len(shown)]
         if self.mood == "garbage":
             picture = b"\x00\x00\x00\x01\x09\xf0\x00\x00\x00\x01\x65" + random.randbytes(len(picture))
         if self.mood == "torn":
@@ -84,6 +90,10 @@ class Factory(GstRtspServer.RTSPMediaFactory):
         super().__init__()
         self.set_launch(PIPELINE.format(fps=round(fps)))
         self.connect("media-configure", stream.open)
+
+
+def pictures_of(clip: Path) -> list[bytes]:
+    return [unit for unit in DELIMITER.split(clip.read_bytes()) if unit]
 
 
 def lock(server: GstRtspServer.RTSPServer, factories: list[Factory], login: str) -> None:
@@ -106,6 +116,7 @@ def main() -> None:
     parser.add_argument("clip", type=Path)
     parser.add_argument("--fps", type=float, default=5.0)
     parser.add_argument("--login", default="")
+    parser.add_argument("--still", type=Path)
     asked = parser.parse_args()
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
@@ -115,8 +126,9 @@ def main() -> None:
     pool = GstRtspServer.RTSPThreadPool()
     pool.set_max_threads(-1)
     server.set_thread_pool(pool)
-    pictures = [unit for unit in DELIMITER.split(asked.clip.read_bytes()) if unit]
-    streams = {f"/{letter}": Stream(pictures, asked.fps) for letter in "abcdefgh"}
+    pictures = pictures_of(asked.clip)
+    still = pictures_of(asked.still) if asked.still else pictures
+    streams = {f"/{letter}": Stream(pictures, still, asked.fps) for letter in "abcdefgh"}
     factories = {path: Factory(stream, asked.fps) for path, stream in streams.items()}
     for path, factory in factories.items():
         server.get_mount_points().add_factory(path, factory)
