@@ -25,6 +25,9 @@ Box: TypeAlias = tuple[float, float, float, float]
 
 SAMPLE_RATE_HZ = 16_000
 
+CLOCK_SET_AFTER = 1_704_067_200.0
+"""Unix time of 2024: an earlier wall clock was never set. A Raspberry Pi starts in 1970 or at its last shutdown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edge_runtime.errors import SinkError
 from edge_runtime.sinks.event_past import ALIVE_EVERY_S
 from edge_runtime.sinks.sqlite_file import SqliteFile, used_bytes
+from edge_runtime.types import CLOCK_SET_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 FILE = "events.sqlite"
-FIRST_SET = 1_704_067_200.0
-"""1 January 2024; a clock that shows an earlier time has not been set since power-on."""
 KEPT = frozenset(
     {
         "alert", "alert_denied", "anomaly", "answered", "feedback", "intent", "line", "object", "sound",
@@ -162,13 +161,13 @@ class EventLog:
 
     def _write(self, db: sqlite3.Connection, rows: list[Row]) -> None:
         now, at = self._clock(), time.monotonic()
-        dated = now >= FIRST_SET
+        dated = now >= CLOCK_SET_AFTER
         with db:
             for event_id, wall, *rest in rows:
                 db.execute(
                     "INSERT INTO events (id, session, wall, dated, at, kind, source, label, score, data)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (event_id, self._session, wall, wall >= FIRST_SET, *rest),
+                    (event_id, self._session, wall, wall >= CLOCK_SET_AFTER, *rest),
                 )
             if dated and not self._dated:
                 self._date(db, now - at)
@@ -187,7 +186,7 @@ class EventLog:
         self._untidy = 0
         now = self._clock()
         with db:
-            if now >= FIRST_SET:
+            if now >= CLOCK_SET_AFTER:
                 db.execute("DELETE FROM events WHERE wall < ? AND dated = 1", (now - self._keep_s,))
                 old = (now - self._keep_s, self._session)
                 db.execute("DELETE FROM sessions WHERE alive < ? AND dated = 1 AND id != ?", old)
@@ -201,7 +200,7 @@ class EventLog:
 
     def _prepare(self, db: sqlite3.Connection) -> None:
         now = self._clock()
-        self._began, self._dated = time.monotonic(), now >= FIRST_SET
+        self._began, self._dated = time.monotonic(), now >= CLOCK_SET_AFTER
         with db:
             for table in _TABLES:
                 db.execute(table)

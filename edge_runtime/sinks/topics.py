@@ -7,12 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from edge_runtime.sinks.spool import Message
+from edge_runtime.types import CLOCK_SET_AFTER
 
 if TYPE_CHECKING:
     from edge_runtime.types import Event
-
-CLOCK_SET_AFTER = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
-"""An earlier wall clock was never set: a Raspberry Pi starts in 1970 or at its last shutdown."""
 
 _ALSO_TO = {"intent": "intent", "wake": "wake", "answered": "answer"}
 # An alert is worth less than the silence once it is this old; the broker forgets it for readers who were away.

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from edge_runtime.decision.schedule import Schedule
-from edge_runtime.sinks.topics import CLOCK_SET_AFTER
+from edge_runtime.types import CLOCK_SET_AFTER
 
 if TYPE_CHECKING:
     from edge_runtime.config import Settings

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from edge_runtime.decision.timers import Moment, Timer, kept, left_s, out_of_step, timer_of
 from edge_runtime.errors import SinkError
 from edge_runtime.skills.durations import ended
-from edge_runtime.types import Event
+from edge_runtime.types import CLOCK_SET_AFTER, Event
 from edge_runtime.whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CLOCK_SET_AFTER = 1_704_067_200.0
-"""Unix seconds of 2024; an earlier wall clock was never set."""
 _TICK_S = 0.25
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from edge_runtime.errors import SinkError
-from edge_runtime.sinks.event_log import FIRST_SET, MOST_WAITING, EventLog
+from edge_runtime.sinks.event_log import MOST_WAITING, EventLog
 from edge_runtime.sinks.event_past import ALIVE_EVERY_S, Past
-from edge_runtime.types import Event
+from edge_runtime.types import CLOCK_SET_AFTER, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -148,7 +148,7 @@ def test_what_came_before_the_clock_was_set_gets_its_time_then(opened: Callable[
 
 
 def test_a_clock_that_is_never_set_leaves_events_marked(opened: Callable[..., EventLog], path: Path) -> None:
-    opened(Clock(FIRST_SET - 1)).publish(thing())
+    opened(Clock(CLOCK_SET_AFTER - 1)).publish(thing())
     log = opened(Clock())
     log.publish(sound())
     log.close(5.0)
