@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 IN_MEMORY = 500
 TOLD = KEPT | {"gate_drift", "timer_finished", "wake"}
-ALERTS = frozenset({"line", "alert", "anomaly"})
+ALERTS = frozenset({"line", "alert", "alert_denied", "anomaly"})
 
 
 def make_feed(settings: Settings) -> EventFeed:
@@ -105,7 +105,8 @@ class EventFeed:
 
 def _was_alert(row: Remembered) -> bool:
     # The log does not keep the steps of an event, by which an alert is told.
-    return row.kind in ALERTS or (row.kind == "zone" and row.data.get("type") == "enter")
+    alarming = row.kind in ALERTS or (row.kind == "zone" and row.data.get("type") == "enter")
+    return alarming and not row.data.get("quiet")
 
 
 def _is_wanted(event: ToldEvent, wanted: EventFilter) -> bool:

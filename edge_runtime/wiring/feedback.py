@@ -92,7 +92,7 @@ class Feedback:
             raise InputError(f"event {event_id!r} is none of the last {KEPT} alerts; nothing can be said of it")
         for take in self._takers:
             take(alert, verdict)
-        told = {"event": event_id, "kind": alert.kind, "verdict": verdict}
+        told = {"event": event_id, "alert": alert.kind, "verdict": verdict}
         self.tell(Event("feedback", alert.source, time.monotonic(), told))
 
     def read(self, text: str) -> Mapping[str, object]:

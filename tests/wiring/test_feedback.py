@@ -33,7 +33,7 @@ def test_who_registered_gets_the_alert_and_an_event_tells_of_it() -> None:
         ("yard", "anomaly", 3.5, "fine")
     ]
     assert [(event.kind, event.source, event.data) for event in told] == [
-        ("feedback", "yard", {"event": alert(1).id, "kind": "anomaly", "verdict": "fine"})
+        ("feedback", "yard", {"event": alert(1).id, "alert": "anomaly", "verdict": "fine"})
     ]
 
 

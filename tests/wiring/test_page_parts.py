@@ -157,6 +157,26 @@ def test_the_feed_joins_memory_and_log(tmp_path: Path) -> None:
     assert EventFeed(None).recent(EventFilter()) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "data", "alert"),
+    [
+        pytest.param("zone", {"type": "enter"}, True, id="somebody comes"),
+        pytest.param("zone", {"type": "leave"}, False, id="somebody goes"),
+        pytest.param("line", {}, True, id="a crossing"),
+        pytest.param("alert_denied", {}, True, id="evidence is kept of it"),
+        pytest.param("line", {"quiet": True}, False, id="a crossing in quiet hours"),
+        pytest.param("zone", {"type": "enter", "quiet": True}, False, id="somebody comes in quiet hours"),
+    ],
+)
+def test_what_the_log_remembers_is_an_alert_where_it_was_one(
+    tmp_path: Path, kind: str, data: dict[str, Any], *, alert: bool
+) -> None:
+    log = EventLog(tmp_path / "events.sqlite", days=1, max_mb=1)
+    log.publish(event(kind, **data))
+    log.close(5)
+    assert [one.alert for one in EventFeed(Past(log.path)).recent(EventFilter())] == [alert]
+
+
 @pytest.fixture(scope="module", name="models")
 def all_models() -> Models:
     return Models.of(Settings())

@@ -2,14 +2,13 @@
 
 import { capital, lasting } from "./dom.js";
 
-const ALERTS = new Set(["alert", "anomaly", "line"]);
 const UNUSUAL = {
   picture: "Something looks unusual", place: "Something is in an unusual place", time: "Something comes at an unusual time",
   sound: "An unusual sound",
 };
 
 /** Tell whether an event is an alert: something that its owner may have an opinion on. */
-export const isAlert = (event) => event.alert || ALERTS.has(event.kind);
+export const isAlert = (event) => event.alert;
 
 /** Tell whether an event's score is a probability. */
 export const isSure = (event) => event.score !== null && ["object", "sound", "intent"].includes(event.kind);
