@@ -1,7 +1,8 @@
 """Alerts in plain words on a static camera: false alarms an hour, and how many of the things that come are told.
 
 The camera plays a clip's visits in new orders with noise, light, rain, insects and headlights (static_camera.py). First
-every alert but those of --true is false. Then things are put into the view, and each prompt is told from the others.
+every alert is false but those that name what the clip shows. Then things are put into the view, and each prompt is told
+from the others.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     Image = NDArray[np.uint8]
     Floats = NDArray[np.float32]
     Plant = Callable[[Floats, float], Floats]
+    Planted = tuple[str, Plant]
+    # What was put there, which prompts told it, and the score of each.
+    Trial = tuple[str, set[str], dict[str, float]]
 
 PROMPTS = (
     *("a dog on the doorstep", "a cat in the garden", "a person at the door", "a bird in the garden"),
@@ -98,8 +102,8 @@ def watch(
 
 
 def trials(
-    words: Watched, view: VisionPipeline, camera: StaticCamera, begin: float, plants: Sequence[tuple[str, Plant]]
-) -> list[tuple[str, set[str], dict[str, float]]]:
+    words: Watched, view: VisionPipeline, camera: StaticCamera, begin: float, plants: Sequence[Planted]
+) -> list[Trial]:
     """Put one thing after the other into the view, each with the history of before; what was told, and the scores."""
     history, found = words.state()[0]["thresholds"], []
     for name, plant in plants:
@@ -120,9 +124,33 @@ def auc(own: Floats, others: Floats) -> float:
     return float((own[:, None] > others).mean() + 0.5 * (own[:, None] == others).mean())
 
 
-def planted_parcels(camera: StaticCamera, count: int, rng: np.random.Generator) -> list[tuple[str, Plant]]:
-    """Return drawn parcels, each at a place of its own."""
-    return [("parcel", parcel(camera, 0.0, float("inf"), rng).put) for _ in range(count)]
+def planted_things(camera: StaticCamera, arguments: argparse.Namespace, rng: np.random.Generator) -> list[Planted]:
+    """Return drawn parcels and the pictures of --pictures, each at a place of its own."""
+    plants = [("parcel", parcel(camera, 0.0, float("inf"), rng).put) for _ in range(arguments.each)]
+    rows, columns = camera.view.shape[:2]
+    for name, images in things_of(arguments.pictures).items():
+        for number in range(arguments.each):
+            place = int(rng.uniform(0.2, 0.8) * columns), int(rng.uniform(0.6, 0.95) * rows)
+            high = int(HEIGHTS[number % len(HEIGHTS)] * rows)
+            plants.append((name, pasted(images[int(rng.integers(len(images)))], place, high)))
+    return [plants[at] for at in rng.permutation(len(plants))]
+
+
+def told_of(prompt: str, alerts: Sequence[Event], tried: Sequence[Trial]) -> dict[str, object]:
+    """Return how often a prompt told in the hours, of the things that it names, and of others."""
+    named = next((thing for thing, _, _ in tried if thing in prompt.split()), None)
+    own = np.array([best.get(prompt, QUIET) for thing, _, best in tried if thing == named], np.float32)
+    others = np.array([best.get(prompt, QUIET) for thing, _, best in tried if thing != named], np.float32)
+    return {
+        "alerts_in_the_hours": sum(event.data["prompt"] == prompt for event in alerts),
+        "planted": len(own),
+        "told": sum(prompt in found for thing, found, _ in tried if thing == named),
+        "auc": round(auc(own, others), 3) if len(own) and len(others) else None,
+        "score": round(float(np.median(own)), 2) if len(own) else None,
+        "others_highest": round(float(np.max(others)), 2) if len(others) else None,
+        "others_planted": len(others),
+        "others_told": sum(prompt in found for thing, found, _ in tried if thing != named),
+    }
 
 
 def measure(arguments: argparse.Namespace) -> Mapping[str, object]:
@@ -138,41 +166,14 @@ def measure(arguments: argparse.Namespace) -> Mapping[str, object]:
     begun = time.process_time()
     alerts = watch(view, camera, list(np.arange(0, seconds, 1 / arguments.fps)))
     took = time.process_time() - begun
-    counts = {one.prompt: sum(event.data["prompt"] == one.prompt for event in alerts) for one in sought}
-    rows, columns = camera.view.shape[:2]
-    plants = planted_parcels(camera, arguments.each, rng)
-    for name, images in things_of(arguments.pictures).items():
-        for number in range(arguments.each):
-            place = int(rng.uniform(0.2, 0.8) * columns), int(rng.uniform(0.6, 0.95) * rows)
-            high = int(HEIGHTS[number % len(HEIGHTS)] * rows)
-            plants.append((name, pasted(images[int(rng.integers(len(images)))], place, high)))
-    quiet = (begin for begin in np.arange(seconds + 60, seconds + 1e6, 60.0))
-    tried = trials(words, view, camera, float(next(quiet)), [plants[i] for i in rng.permutation(len(plants))])
-    result = {}
-    for one in sought:
-        named = next((name for name, _ in plants if name in one.prompt.split()), None)
-        own = np.array([best.get(one.prompt, QUIET) for thing, _, best in tried if thing == named], np.float32)
-        others = np.array([best.get(one.prompt, QUIET) for thing, _, best in tried if thing != named], np.float32)
-        told = [one.prompt in found for thing, found, _ in tried if thing == named]
-        wrong = [one.prompt in found for thing, found, _ in tried if thing != named]
-        result[one.prompt] = {
-            "alerts_in_the_hours": counts[one.prompt],
-            "visits_of_people": "person" in one.prompt.split(),
-            "planted": len(told),
-            "told": sum(told),
-            "auc": round(auc(own, others), 3) if len(own) and len(others) else None,
-            "score": round(float(np.median(own)), 2) if len(own) else None,
-            "others_highest": round(float(np.max(others)), 2) if len(others) else None,
-            "others_planted": len(wrong),
-            "others_told": sum(wrong),
-        }
+    tried = trials(words, view, camera, seconds + 60.0, planted_things(camera, arguments, rng))
     return {
         "hours": arguments.hours,
         "fps": arguments.fps,
         "seed": arguments.seed,
         "looks": view.looks,
         "cpu_seconds": round(took, 1),
-        "prompts": result,
+        "prompts": {one.prompt: told_of(one.prompt, alerts, tried) for one in sought},
     }
 
 
@@ -189,7 +190,8 @@ def main() -> None:
     parser.add_argument("--prompt", action="append", help="in place of the usual dozen; may be repeated")
     parser.add_argument("--cache", type=Path, help="folder that keeps the vectors of names")
     parser.add_argument("--json", action="store_true")
-    found = measure(parser.parse_args())
+    arguments = parser.parse_args()
+    found = measure(arguments)
     prompts = found["prompts"]
     assert isinstance(prompts, dict)
     print(f"{'prompt':28} {'alerts':>6} {'told':>8} {'AUC':>6} {'others told':>12}")
@@ -198,7 +200,7 @@ def main() -> None:
         area = "-" if row["auc"] is None else f"{row['auc']:.3f}"
         others = f"{row['others_told']}/{row['others_planted']}"
         print(f"{prompt:28} {row['alerts_in_the_hours']:>6} {told:>8} {area:>6} {others:>12}")
-    if parser.parse_args().json:
+    if arguments.json:
         print(json.dumps(found))
 
 
