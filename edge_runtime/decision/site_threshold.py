@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 BLOCK_S = 60.0
 """Looks within a minute tell of one thing; only the highest score of each watched minute is history."""
@@ -18,8 +18,10 @@ STRETCH, STRETCHES, TOPS = 360, 28, 16
 """History: of the last 28 stretches of 360 watched minutes, a week in all, the 16 highest minutes of each."""
 EPISODE = 5
 """Alarms with fewer minutes than this between them are one."""
+FLANK = 1
+"""So many minutes before and after an alarm are no history: what happens begins and ends below the threshold."""
 SURPRISE = 0.01
-"""With more alarms a day than the promise gives in 99 of 100 days, the lowest of them was no anomaly."""
+"""With more alarms a day than the promise gives in 99 of 100 days, the lowest of them were no anomalies."""
 MARGIN = 0.75
 """Share of the promise that is aimed at: minutes are neither independent nor alike."""
 FINES, FINE_MINUTES = 16, 4 * 7 * BLOCKS_A_DAY
@@ -52,8 +54,9 @@ class SiteThreshold:
     may alarm. Before that the highest tenth of the minutes is taken for the tail of an exponential distribution, with
     what its few minutes leave unsure reckoned in: P(excess > x) = (1 + x / (n * mean)) ** -n, which for exponential
     excesses is exact over the samples that the mean may come from. It is never below any minute of a history that
-    short. A minute that alarmed counts, or the threshold would sink, but its score does not, or a burglar would set
-    it; except where it was said to be fine, where it persists, or where there are more alarms than the promise allows.
+    short. A minute that alarmed counts, or the threshold would sink, but its score does not, nor those about it, or a
+    burglar would set it; except where it was said to be fine, where it persists, or where there are more alarms than
+    the promise allows.
 
     Args:
         alarms_per_day: false alarms in a day of watching, above 0.
@@ -61,6 +64,7 @@ class SiteThreshold:
         persists: minutes of alarm in a row after which this is the way things are; None for never.
         believed: a score that is known from elsewhere to be no chance: as long as the tail is a guess, the threshold
             is no higher than this or the highest minute.
+        patience: alarms within so many minutes speak once against the threshold, however many they are.
     """
 
     def __init__(
@@ -70,11 +74,13 @@ class SiteThreshold:
         least: float = -math.inf,
         persists: int | None = 30,
         believed: float = math.inf,
+        patience: int = EPISODE,
     ) -> None:
         self._rate = MARGIN * alarms_per_day / BLOCKS_A_DAY
         self._least = least
         self._persists = persists
         self._believed = believed
+        self._patience = patience
         self._too_many = _implausible(alarms_per_day)
         self._stretches: tuple[tuple[float, ...], ...] = ()
         self._current: tuple[float, ...] = ()
@@ -82,6 +88,7 @@ class SiteThreshold:
         self._alarms: tuple[tuple[int, float], ...] = ()
         self._fines: tuple[tuple[int, float], ...] = ()
         self._run = 0
+        self._waiting: tuple[tuple[int, float], ...] = ()
         self._begun: float | None = None
         self._calm: float | None = None
         self._alarmed: float | None = None
@@ -133,6 +140,7 @@ class SiteThreshold:
             "minutes": self._minutes,
             "alarms": self._alarms,
             "fines": self._fines,
+            "waiting": self._waiting,
             "minute": (self._begun, self._calm, self._alarmed, self._run),
             "worked_out": self._worked_out,
         }
@@ -147,10 +155,11 @@ class SiteThreshold:
         current = tuple(float(top) for top in state["current"])
         alarms = tuple((int(minute), float(score)) for minute, score in state["alarms"])
         fines = tuple((int(minute), float(score)) for minute, score in state["fines"])
+        waiting = tuple((int(minute), float(score)) for minute, score in state["waiting"])
         begun, calm, alarmed, run = state["minute"]
         self._minutes = int(state["minutes"])
         self._stretches, self._current = stretches[-STRETCHES:], current[:TOPS]
-        self._alarms, self._fines, self._run = alarms, fines[-FINES:], int(run)
+        self._alarms, self._fines, self._waiting, self._run = alarms, fines[-FINES:], waiting, int(run)
         self._begun, self._calm, self._alarmed = (None if x is None else float(x) for x in (begun, calm, alarmed))
         self._work_out(int(state["worked_out"]))
 
@@ -163,16 +172,25 @@ class SiteThreshold:
         changed = self._minutes % STRETCH == 0 or self._minutes <= ENOUGH
         if alarmed is not None:
             self._take_alarm(alarmed)
+            self._waiting = ()
             changed = True
         else:
             self._run = 0
-        if calm is not None:
-            changed |= self._enter(calm)
+            changed |= self._wait(calm)
         if self._minutes % STRETCH == 0:
             self._stretches = (*self._stretches, self._current)[-STRETCHES:]
             self._current = ()
         if changed or self._rank != self._allowed():
             self._work_out()
+
+    def _wait(self, calm: float | None) -> bool:
+        """Let a minute without an alarm wait until none can follow soon; return whether the history changed."""
+        after = self._alarms[-1][0] if self._alarms else -FLANK
+        if calm is not None and self._minutes - after > FLANK:
+            self._waiting = (*self._waiting, (self._minutes, calm))
+        due = [score for minute, score in self._waiting if self._minutes - minute >= FLANK]
+        self._waiting = self._waiting[len(due) :]
+        return sum(self._enter(score) for score in due) > 0
 
     def _take_alarm(self, score: float) -> None:
         """Count an alarm once for each of its episodes, and believe it no more where it cannot be one."""
@@ -184,12 +202,24 @@ class SiteThreshold:
             lately.append((self._minutes, score))
         if self._persists is not None and self._run >= self._persists:
             self._enter(lately.pop()[1])
-        today = [alarm for alarm in lately if self._minutes - alarm[0] <= BLOCKS_A_DAY]
+        today = self._together(lately, self._minutes)
         if len(today) >= self._too_many:
-            lowest = min(today, key=lambda alarm: alarm[1])
-            lately.remove(lowest)
-            self._fines = (*self._fines, (self._minutes, lowest[1]))[-FINES:]
+            lowest = min(today, key=lambda alarms: max(peak for _, peak in alarms))
+            lately = [alarm for alarm in lately if alarm not in lowest]
+            self._fines = (*self._fines, (self._minutes, max(peak for _, peak in lowest)))[-FINES:]
         self._alarms = tuple(lately[-_TAIL:])
+
+    def _together(self, alarms: Sequence[tuple[int, float]], minute: int) -> list[list[tuple[int, float]]]:
+        """Return the alarms of the last day, those together that speak once."""
+        groups: list[list[tuple[int, float]]] = []
+        for alarm in alarms:
+            if minute - alarm[0] > BLOCKS_A_DAY:
+                continue
+            if groups and alarm[0] - groups[-1][0][0] < self._patience:
+                groups[-1].append(alarm)
+            else:
+                groups.append([alarm])
+        return groups
 
     def _enter(self, score: float) -> bool:
         """Put a score among the highest of its stretch; return whether it is one."""
@@ -225,11 +255,11 @@ class SiteThreshold:
         self._threshold = self._sought(history) if history >= ENOUGH and self._tops else None
 
     def _sought(self, history: int) -> float:
+        today = len(self._together(self._alarms, self._worked_out))
         left = self._rank - len(self._alarms)
         if left >= 1:
             passed = self._tops[min(left, len(self._tops)) - 1]
         else:
-            today = sum(self._worked_out - alarm[0] <= BLOCKS_A_DAY for alarm in self._alarms)
             share = self._rate * (history + 1) / len(self._tops) / (1 + today)
             passed = max(self._tops[0], min(self._from + self._beyond(min(share, 1.0)), self._believed))
         lately = [score for minute, score in self._fines if self._worked_out - minute <= FINE_MINUTES]

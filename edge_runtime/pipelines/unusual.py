@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,9 @@ LANES = (*WINDOWS_S, "place", "time")
 LEAST = {"brief": 1.0, "lasting": 0.3, "place": 0.1, "time": 5.0}
 """Whatever the history, nothing below: twice the usual distance, a place further off than a tenth of the picture, a
 kind of thing in more than one of 150 minutes of its hour."""
+SURE = {"brief": 1.5, "lasting": 2.3}
+"""As long as the history is too short for the promise, this is strange enough."""
+PATIENCE = 60
 FLOOR = 0.15
 """Distances below this are the noise of a camera that has hardly any."""
 HOT = 0.7
@@ -83,7 +87,7 @@ class Unusual:
 
     def _begin(self) -> None:
         self._memory = ViewMemory()
-        self._thresholds = {lane: SiteThreshold(self._each, least=LEAST[lane]) for lane in LANES}
+        self._thresholds = {lane: self._fresh(lane) for lane in LANES}
         self._sightings = Sightings()
         self._recent = Lingering()
         self._told: NDArray[np.float64] = np.zeros((0, 0))
@@ -92,6 +96,10 @@ class Unusual:
         self._alerts: OrderedDict[str, tuple[NDArray[np.intp], Floats]] = OrderedDict()
         self._strange: Places | None = None
         self._suspects = False
+
+    def _fresh(self, lane: str) -> SiteThreshold:
+        believed = SURE.get(lane, math.inf)
+        return SiteThreshold(self._each, least=LEAST[lane], believed=believed, patience=PATIENCE)
 
     @property
     def busy(self) -> bool:

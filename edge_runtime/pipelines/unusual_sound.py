@@ -27,6 +27,7 @@ FIRST_MINUTES, DAY_MINUTES = 5, 1440
 """What is usual is frozen after 5 minutes, then at 15, 30, 60 and so on, later once a day."""
 LEAST = 0.5
 """No sound nearer to what is known alarms, whatever the history: half of the usual spread."""
+PATIENCE = 60
 DIGITS = 6
 
 
@@ -64,7 +65,7 @@ class UnusualSound:
         self._usual: AnomalyMemory | None = None
         self._arrays: Mapping[str, NDArray[Any]] = {}
         self._digest = ""
-        self._threshold = SiteThreshold(self._alarms_per_day, least=LEAST)
+        self._threshold = SiteThreshold(self._alarms_per_day, least=LEAST, patience=PATIENCE)
         self._minutes = 0
         self._next = FIRST_MINUTES
         self._settled = False
