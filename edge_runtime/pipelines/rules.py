@@ -25,6 +25,7 @@ COUNT_SETTLE_S = 0.5
 UPDATE_EVERY_S = 5.0
 MOVED = 0.05
 NOVEL = 0.3
+"""A box of which so much is unlike the last minutes is news: it may start a track, and is worth a closer look."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,11 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from edge_runtime.decision.boxes import overlap
 from edge_runtime.decision.changes import Changes
 from edge_runtime.decision.prompted import FLOOR, QUIET, Glimpse, Lesson, weigh
 from edge_runtime.decision.site_threshold import Judged, SiteThreshold
+from edge_runtime.pipelines.rules import NOVEL
 from edge_runtime.types import Event, Step
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ PATIENCE_S = 5.0
 """Looks further apart than this are not in a row."""
 EARLY = 2
 """Alerts in the first hour of a prompt that words alone speak for; what is like them later in that hour is usual."""
-NOVEL = 0.3
 _NEAR, _WIDE = 1.25, 2.2
 _LEAST_SIDE = 24
 _SAME = 0.5
@@ -174,7 +175,7 @@ class Words:
         found = [one.box for one, novelty in zip(sight.look.detections, sight.novelty, strict=True) if novelty >= NOVEL]
         boxes: list[Box] = []
         for box in (*found[: GLIMPSES - 1], *changed, *found[GLIMPSES - 1 :]):
-            if not any(_overlap(box, other) > _SAME for other in boxes):
+            if not any(overlap(box, other)[1] > _SAME for other in boxes):
                 boxes.append(box)
         return boxes[:GLIMPSES]
 
@@ -241,16 +242,6 @@ def cut(image: Image, box: Box, wider: float) -> Image:
     left, right = max(int(x - half), 0), min(int(x + half) + 1, width)
     top, bottom = max(int(y - half), 0), min(int(y + half) + 1, height)
     return image[top:bottom, left:right]
-
-
-def _overlap(box: Box, other: Box) -> float:
-    """Return the area that two boxes share by that of the smaller one."""
-    wide = min(box[2], other[2]) - max(box[0], other[0])
-    high = min(box[3], other[3]) - max(box[1], other[1])
-    if wide <= 0 or high <= 0:
-        return 0.0
-    areas = ((one[2] - one[0]) * (one[3] - one[1]) for one in (box, other))
-    return wide * high / max(min(areas), 1e-9)
 
 
 def _rounded(box: Box) -> list[float]:

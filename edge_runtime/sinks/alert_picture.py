@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge_runtime.errors import SinkError
+from edge_runtime.sinks.encoding import jpeg as jpeg  # noqa: PLC0414 - record_making.py still asks here
+from edge_runtime.sinks.encoding import png as png  # noqa: PLC0414
 from edge_runtime.sinks.snapshot import annotate
 from edge_runtime.types import Observation
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 _MOST_HEAT = 0.6
 _HOT = (255, 40, 20)
-_QUALITY = 85
 
 
 def alert_picture(event: Event) -> Image | None:
@@ -36,31 +36,6 @@ def alert_picture(event: Event) -> Image | None:
         x0, y0, x1, y1 = (round(float(side) * size) for side, size in zip(where, (width, height) * 2, strict=True))
         cv2.rectangle(image, (x0, y0), (x1, y1), _HOT, max(2, height // 240), cv2.LINE_AA)
     return image
-
-
-def jpeg(image: Image) -> bytes:
-    """Return an RGB picture as JPEG.
-
-    Raises:
-        SinkError: it cannot be encoded.
-    """
-    return _encoded(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-
-
-def png(image: Image) -> bytes:
-    """Return an RGB picture as PNG, which loses nothing.
-
-    Raises:
-        SinkError: it cannot be encoded.
-    """
-    return _encoded(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-
-
-def _encoded(kind: str, image: Image, options: list[int]) -> bytes:
-    encoded, data = cv2.imencode(kind, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-    if not encoded:
-        raise SinkError(f"a picture of shape {image.shape} cannot be encoded as {kind}")
-    return data.tobytes()
 
 
 def heated(image: Image, heat: NDArray[np.float32]) -> Image:

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge_runtime.errors import SinkError
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from edge_runtime.types import Image
     from edge_runtime.watch_sections import LineSettings, ZoneSettings
@@ -41,20 +38,6 @@ def draw_plan(image: Image, zones: Sequence[ZoneSettings], lines: Sequence[LineS
     for line in lines:
         _draw_line(picture, line)
     return _framed(picture)
-
-
-def save_png(path: Path, image: Image) -> None:
-    """Write an RGB picture as PNG.
-
-    Raises:
-        SinkError: the file cannot be written.
-    """
-    _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data.tobytes())
-    except OSError as error:
-        raise SinkError(f"{path}: the picture cannot be written ({error.strerror})") from None
 
 
 def _draw_grid(picture: Image) -> None:

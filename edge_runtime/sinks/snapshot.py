@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from edge_runtime.errors import SinkError
+from edge_runtime.sinks.encoding import jpeg, write_picture
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_runtime.types import Frame, Image, Observation
 
+_QUALITY = 88
 _COLOURS = ((230, 80, 60), (60, 160, 75), (60, 110, 220), (220, 160, 40), (150, 70, 190), (40, 170, 180))
 
 
@@ -40,13 +41,6 @@ def save_picture(path: Path, image: Image) -> None:
     """Write an RGB picture as JPEG.
 
     Raises:
-        SinkError: the file cannot be written.
+        SinkError: it cannot be encoded, or the file not be written.
     """
-    encoded, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
-    if not encoded:
-        raise SinkError(f"{path}: a picture of shape {image.shape} cannot be encoded as JPEG")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data.tobytes())
-    except OSError as error:
-        raise SinkError(f"{path}: the picture cannot be written ({error})") from None
+    write_picture(path, jpeg(image, _QUALITY))

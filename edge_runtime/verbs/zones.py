@@ -33,7 +33,8 @@ def zones(
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")] = False,
 ) -> None:
     """Write a camera's picture with a grid, its zones and lines, and print them as settings to edit."""
-    from edge_runtime.sinks.plan import draw_plan, save_png  # noqa: PLC0415 - help and errors come faster without them
+    from edge_runtime.sinks.encoding import png, write_picture  # noqa: PLC0415 - help and errors come faster without
+    from edge_runtime.sinks.plan import draw_plan  # noqa: PLC0415
     from edge_runtime.wiring.drawn_zones import DrawnZones  # noqa: PLC0415
     from edge_runtime.wiring.watching import with_drawn  # noqa: PLC0415
 
@@ -45,7 +46,7 @@ def zones(
         known, lines = (_EXAMPLE_ZONE,), (_EXAMPLE_LINE,)
     frame = _picture(chosen)
     path = out or Path("run-output") / f"zones-{chosen.name}.png"
-    save_png(path, draw_plan(frame.image, known, lines))
+    write_picture(path, png(draw_plan(frame.image, known, lines)))
     height, width = frame.image.shape[:2]
     record = {"camera": chosen.name, "picture": str(path), "size": [width, height], "settings": as_yaml(known, lines)}
     output.emit(record, as_json=as_json, words=_words)

@@ -6,17 +6,15 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-
 from edge_runtime.errors import InputError
 from edge_runtime.sinks import topics
-from edge_runtime.sinks.alert_picture import alert_picture, jpeg
+from edge_runtime.sinks.alert_picture import alert_picture
+from edge_runtime.sinks.encoding import jpeg, narrowed
 
 if TYPE_CHECKING:
     from edge_runtime.config import Settings
     from edge_runtime.sinks.mqtt import MqttSink
-    from edge_runtime.types import Event, Image
+    from edge_runtime.types import Event
     from edge_runtime.wiring.live_pictures import LivePictures
 
 
@@ -43,7 +41,7 @@ class AlertPictures:
         """Send the picture of an event that is an alert."""
         image = alert_picture(event) if event.steps else None
         if image is not None:
-            self._mqtt.retain(snapshot_topic(self._device, event.source), jpeg(_narrow(image, self._width)))
+            self._mqtt.retain(snapshot_topic(self._device, event.source), jpeg(narrowed(image, self._width)))
 
     def close(self, timeout_s: float) -> None:
         """Nothing waits here."""
@@ -103,10 +101,3 @@ def picture_topic(device: str, camera: str) -> str:
 def snapshot_topic(device: str, camera: str) -> str:
     """Return the retained topic of the picture of a camera's last alert, a JPEG."""
     return f"{topics.root(device)}/{topics.level(camera)}/snapshot"
-
-
-def _narrow(image: Image, width: int) -> Image:
-    if image.shape[1] <= width:
-        return image
-    size = (width, max(round(image.shape[0] * width / image.shape[1]), 1))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)

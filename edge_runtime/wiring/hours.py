@@ -20,7 +20,12 @@ def quiet_hours(camera: CameraSettings | None, settings: Settings) -> Schedule |
     return Schedule(spans) if spans else None
 
 
+def wall_time(at: float) -> float:
+    """Return the Unix time of a moment in monotonic seconds."""
+    return time.time() - (time.monotonic() - at)
+
+
 def local_time(at: float) -> datetime | None:
     """Return the wall time of a moment in monotonic seconds, in the box's time zone; None if no clock was ever set."""
-    wall = time.time() - (time.monotonic() - at)
+    wall = wall_time(at)
     return datetime.fromtimestamp(wall, UTC).astimezone() if wall >= CLOCK_SET_AFTER else None

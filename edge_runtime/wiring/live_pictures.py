@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-
 from edge_runtime.api.page_services import CameraNow, LivePicture
-from edge_runtime.errors import InputError, SinkError
+from edge_runtime.errors import InputError
+from edge_runtime.sinks.encoding import jpeg, narrowed
 from edge_runtime.sinks.snapshot import annotate
 from edge_runtime.types import Frame, Observation
+from edge_runtime.wiring.hours import wall_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from edge_runtime.decision.scene import Scene
     from edge_runtime.pipelines.vision import VisionPipeline
-    from edge_runtime.types import Image
 
 STARTING = "starting"
 WIDTHS = (320, 480, 640, 960, 1280, 1920)
@@ -93,7 +90,7 @@ class LivePictures:
         if frame is None:
             return CameraNow(name, state, self._views[name].enabled, None, None)
         height, width = frame.image.shape[:2]
-        return CameraNow(name, state, self._views[name].enabled, (width, height), _wall(frame.at))
+        return CameraNow(name, state, self._views[name].enabled, (width, height), wall_time(frame.at))
 
     def _shown(self, camera: str) -> tuple[Frame, Observation | None] | None:
         """Return the frame to show and the look whose boxes belong to it."""
@@ -113,23 +110,7 @@ class LivePictures:
 
 def _made(frame: Frame, look: Observation | None, tag: str, width: int, *, boxes: bool) -> LivePicture:
     """Return a picture no wider than `width`, as JPEG."""
-    image = frame.image
-    scale = width / image.shape[1]
-    if scale < 1:
-        size = (width, max(1, round(image.shape[0] * scale)))
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    image = narrowed(frame.image, width)
     if boxes and look is not None:
         image = annotate(Frame(frame.source, frame.at, image), look)
-    return LivePicture(tag, _jpeg(image), _wall(frame.at), look.detections if look else ())
-
-
-def _jpeg(image: Image) -> bytes:
-    good, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    if not good:
-        raise SinkError(f"a picture of shape {image.shape} cannot be encoded as JPEG")
-    return data.tobytes()
-
-
-def _wall(at: float) -> float:
-    """Return the Unix time of a moment in monotonic seconds."""
-    return time.time() - (time.monotonic() - at)
+    return LivePicture(tag, jpeg(image, QUALITY), wall_time(frame.at), look.detections if look else ())

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import SinkError
-from edge_runtime.sinks.plan import draw_plan, save_png
+from edge_runtime.sinks.encoding import png, write_picture
+from edge_runtime.sinks.plan import draw_plan
 from edge_runtime.watch_sections import LineSettings, ZoneSettings
 
 if TYPE_CHECKING:
@@ -58,9 +59,9 @@ def test_arrows_show_which_crossings_count(direction: str, arrows: tuple[bool, b
 
 
 def test_the_picture_is_a_png(tmp_path: Path) -> None:
-    save_png(tmp_path / "new" / "plan.png", GREY)
+    write_picture(tmp_path / "new" / "plan.png", png(GREY))
     again = cv2.imread(str(tmp_path / "new" / "plan.png"))
     assert again is not None
     assert np.array_equal(again, GREY)
     with pytest.raises(SinkError, match="cannot be written"):
-        save_png(tmp_path, GREY)
+        write_picture(tmp_path, png(GREY))

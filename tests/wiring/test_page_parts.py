@@ -16,6 +16,7 @@ from edge_runtime.config import Settings
 from edge_runtime.decision.scene import Scene
 from edge_runtime.errors import InputError
 from edge_runtime.pipelines.rules import Rules
+from edge_runtime.sinks.encoding import jpeg
 from edge_runtime.sinks.event_log import EventLog
 from edge_runtime.sinks.event_past import Past
 from edge_runtime.types import Detection, Event, Frame, Observation, Step
@@ -90,14 +91,13 @@ def test_boxes_are_shown_with_the_picture_that_they_were_found_in() -> None:
 def test_a_picture_is_made_once_for_all_who_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     watch = Watch()
     made: list[tuple[int, ...]] = []
-    real = live_pictures._jpeg
 
-    def slow(image: Image) -> bytes:
+    def slow(image: Image, quality: int) -> bytes:
         made.append(image.shape)
         time.sleep(0.05)
-        return real(image)
+        return jpeg(image, quality)
 
-    monkeypatch.setattr(live_pictures, "_jpeg", slow)
+    monkeypatch.setattr(live_pictures, "jpeg", slow)
     watch.see(frame(10.0))
     assert made == [], "nothing is made as long as nobody looks"
     watchers = [threading.Thread(target=watch.pictures.picture, args=("door", width)) for width in (301, 305, 320) * 3]
