@@ -22,6 +22,9 @@ _OTHER_LIGHT = 20.0
 _REPEATED_SHARE = 0.8
 _NEAR_SHARE = 0.5
 _NEAR_LEVELS = 0.6
+_KEY_FRAMES_A_S = 1.0
+_LEAST_SHARE = 0.4
+_PARTS = 4
 _BLOCK_S = 4.0
 _LEARNED_BLOCKS = 5
 _CALM_BLOCKS = 3
@@ -35,7 +38,16 @@ class _Span:
 
     at: float
     change: float
-    repeated: float
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Some seconds of life: how much it changed from picture to picture, and whether they repeated themselves."""
+
+    at: float
+    change: float
+    calm: bool
 
 
 class Stillness:
@@ -55,8 +67,8 @@ class Stillness:
         self._moved_at = 0.0
         self._same_since: float | None = None
         self._block_at = 0.0
-        self._pending: deque[_Span] = deque()
-        self._life: deque[_Span] = deque()
+        self._pending: deque[_Block] = deque()
+        self._life: deque[_Block] = deque()
 
     def check(self, frame: Frame) -> bool:
         """Return whether the picture has been the same for `after_s`."""
@@ -67,7 +79,7 @@ class Stillness:
             self._stir(cells, frame.at)
         else:
             change = float(np.abs(samples.astype(np.int16) - self._last).mean())
-            self._recent.append(_Span(frame.at, change, float(mark in self._known)))
+            self._recent.append(_Span(frame.at, change, mark in self._known))
             apart = np.abs(cells - self._anchor)
             if apart.max() > _REAL_CHANGE:
                 if np.median(apart) > _OTHER_LIGHT:
@@ -83,22 +95,29 @@ class Stillness:
     def _judge(self, at: float) -> bool:
         while self._recent and at - self._recent[0].at > self.after_s:
             self._recent.popleft()
-        same = at - self._moved_at >= self.after_s and self._repeats()
+        same = at - self._moved_at >= self.after_s and self._repeats(at)
         if same:
             self._pending.clear()
             self._same_since = at if self._same_since is None else self._same_since
         else:
             self._same_since = None
         self._learn(at)
-        calm = sum(block.repeated >= _REPEATED_SHARE for block in self._life) >= _CALM_BLOCKS
+        calm = sum(block.calm for block in self._life) >= _CALM_BLOCKS
         return self._same_since is not None and at - self._same_since >= (_CALM_PATIENCE_S if calm else 0.0)
 
-    def _repeats(self) -> bool:
+    def _repeats(self, at: float) -> bool:
         learned = len(self._life) >= _LEARNED_BLOCKS
         usual = min(block.change for block in self._life) if learned else 0.0
         limit = min(_NEAR_SHARE * usual, _NEAR_LEVELS)
-        same = sum(span.repeated > 0 or span.change < limit for span in self._recent)
-        return same >= _REPEATED_SHARE * max(len(self._recent), 1)
+        near = sum(span.repeated or span.change < limit for span in self._recent)
+        if near >= _REPEATED_SHARE * max(len(self._recent), 1):
+            return True
+        # In every part of the time: what came before it stood still shall not be outvoted.
+        part_s = self.after_s / _PARTS
+        parts: list[list[bool]] = [[] for _ in range(_PARTS)]
+        for span in self._recent:
+            parts[min(int((at - span.at) / part_s), _PARTS - 1)].append(span.repeated)
+        return all(sum(part) >= max(1.0, _needed(len(part), part_s)) for part in parts)
 
     def _learn(self, at: float) -> None:
         """Keep what life looks like; the beginning of a freeze is not part of it, hence the wait."""
@@ -113,9 +132,18 @@ class Stillness:
             self._life.popleft()
 
 
-def _whole(spans: list[_Span], at: float) -> _Span:
+def _whole(spans: list[_Span], at: float) -> _Block:
     change = float(np.median([span.change for span in spans]))
-    return _Span(at, change, sum(span.repeated for span in spans) / len(spans))
+    return _Block(at, change, sum(span.repeated for span in spans) >= _needed(len(spans), _BLOCK_S))
+
+
+def _needed(spans: int, during_s: float) -> float:
+    """Return how many of the spans between pictures must be repeated in what stands still.
+
+    A key frame, of which there may be one a second, shows even a still picture a little otherwise.
+    """
+    others = max(spans - 1 - during_s * _KEY_FRAMES_A_S, _LEAST_SHARE * spans)
+    return _REPEATED_SHARE * others
 
 
 def _cells(samples: NDArray[np.uint8]) -> NDArray[np.float32]:

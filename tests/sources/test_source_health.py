@@ -184,6 +184,21 @@ def test_a_frozen_picture_that_is_encoded_anew_is_told() -> None:
     assert PictureStatus.FROZEN in told
 
 
+@pytest.mark.parametrize("fps", [2, 5])
+@pytest.mark.parametrize("known_s", [2, 40])
+def test_a_key_frame_each_second_does_not_hide_a_frozen_picture(fps: int, known_s: int) -> None:
+    health = PictureHealth()
+    for at in range(known_s * fps):
+        assert health.check(Frame("door", at / fps, noisy(still(0)))).status is PictureStatus.OK
+    told = []
+    for at in range(10 * fps):
+        if at % fps == 0:
+            key_frame = noisy(still(0), 0.8)
+        told.append(health.check(Frame("door", known_s + at / fps, key_frame)).status)
+    assert set(told[: 6 * fps]) == {PictureStatus.OK}, "not yet"
+    assert told[-fps // 2] is PictureStatus.FROZEN
+
+
 def test_a_camera_whose_encoder_drops_the_noise_is_given_a_minute() -> None:
     health, told = PictureHealth(), []
     for at in range(800):
