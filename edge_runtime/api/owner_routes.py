@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edge_runtime.api.hands import Hands
     from edge_runtime.api.page_services import PageServices
 
-MOST_PICTURES = 50
+MOST_PICTURES = 20
 
 
 def owner_routes(can: Capabilities, page: PageServices, hands: Hands) -> APIRouter:

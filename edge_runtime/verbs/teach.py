@@ -91,11 +91,12 @@ def teach_picture(
 ) -> None:
     """Teach what something looks like, such as your own cat; alerts can then name it."""
     from edge_runtime.wiring.assembly import Models  # noqa: PLC0415 - help comes faster without the models
-    from edge_runtime.wiring.teaching_pictures import teach_picture as learn  # noqa: PLC0415
+    from edge_runtime.wiring.teaching_pictures import teach_picture_files  # noqa: PLC0415
 
     settings = Settings.load(config)
     folder = settings.device.data_dir.expanduser()
-    _told(learn(folder, Models.of(settings), name, pictures, others or [], force=force), as_json=as_json)
+    record = teach_picture_files(folder, Models.of(settings), name, pictures, others or [], force=force)
+    _told(record, as_json=as_json)
 
 
 @teach.command("list")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.api.page_services import Taught
 from edge_runtime.errors import InputError
-from edge_runtime.sinks.snapshot import save_picture
 from edge_runtime.wiring.teaching_pictures import teach_picture
 
 if TYPE_CHECKING:
@@ -41,11 +38,8 @@ class PageTeaching:
         Raises:
             InputError: the name cannot be used, or the pictures are not enough; nothing is kept then.
         """
-        with self._teaching, tempfile.TemporaryDirectory(prefix="edge-teach-") as scratch:
-            paths = [Path(scratch) / f"{number}.png" for number in range(len(pictures))]
-            for path, image in zip(paths, pictures, strict=True):
-                save_picture(path, image)
-            record = teach_picture(self._folder, self._models, name, [str(path) for path in paths])
+        with self._teaching:
+            record = teach_picture(self._folder, self._models, name, pictures)
         if not record["kept"]:
             raise InputError(f"{name} was not learnt: {record['shortage']}")
         found = f"{record['found']} of {record['clips']} pictures would be found by the others."

@@ -18,10 +18,11 @@ from edge_runtime.inference.taught_pictures import MOST_PICTURES, learn_picture,
 from edge_runtime.sources.files import read_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from edge_runtime.types import Image
     from edge_runtime.wiring.assembly import Models
 
     Record = dict[str, Any]
@@ -39,18 +40,10 @@ def picture_model(models: Models) -> str:
     return models.manifest.files[models.manifest.part(ImagePart).file].sha256
 
 
-def teach_picture(
+def teach_picture_files(
     folder: Path, models: Models, name: str, paths: Sequence[str], others: Sequence[str] = (), *, force: bool = False
 ) -> Record:
-    """Teach what pictures show; `others` do not show it, though somebody might think so.
-
-    Args:
-        folder: of the box's data.
-        models: see the pictures.
-        name: what the thing is called in alerts.
-        paths: picture files of it and little else.
-        others: picture files of what is not it.
-        force: keep also what was taught with too little.
+    """Teach what picture files show, as `teach_picture` does; one is read after the other.
 
     Raises:
         InputError: a picture or the name cannot be used, or there is too little to tell it from.
@@ -62,16 +55,43 @@ def teach_picture(
             f"{len(paths)} pictures of it and {len(others)} of others are more than {MOST_PICTURES} and "
             f"{_MOST_OTHERS}; give the clearest"
         )
+    own, aside = ((read_picture(Path(path)) for path in some) for some in (paths, others))
+    return teach_picture(folder, models, name, own, aside, force=force)
+
+
+def teach_picture(
+    folder: Path,
+    models: Models,
+    name: str,
+    pictures: Iterable[Image],
+    others: Iterable[Image] = (),
+    *,
+    force: bool = False,
+) -> Record:
+    """Teach what pictures show; `others` do not show it, though somebody might think so.
+
+    Args:
+        folder: of the box's data.
+        models: see the pictures.
+        name: what the thing is called in alerts.
+        pictures: of it and little else.
+        others: of what is not it.
+        force: keep also what was taught with too little.
+
+    Raises:
+        InputError: the name cannot be used, or there is too little to tell it from.
+        BundleError: the bundle has no model that embeds pictures.
+    """
+    check_name(name)
     ordinary = _ordinary(models)
-    aside = [views(models.embedder, read_picture(Path(path))) for path in others]
+    aside = [views(models.embedder, image) for image in others]
     if ordinary is None and len(aside) < _LEAST_OTHERS:
         raise InputError(
             f"the bundle has no ordinary pictures to tell this from; give {_LEAST_OTHERS} of other things with --not"
         )
-    shown = [views(models.embedder, read_picture(Path(path))) for path in paths]
+    shown = [views(models.embedder, image) for image in pictures]
     lesson = learn_picture(shown, np.concatenate(aside) if ordinary is None else ordinary, aside)
-    estimate = lesson.estimate
-    facts, shortage = estimate.facts(), estimate.shortage()
+    facts, shortage = lesson.estimate.facts(), lesson.estimate.shortage()
     kept = shortage is None or force
     if kept:
         thing = TaughtThing(name, "picture", picture_model(models), facts, lesson.arrays())

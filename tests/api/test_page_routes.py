@@ -242,6 +242,9 @@ def test_feedback_switches_and_teaching_reach_the_box(api: Api, box: PageBox) ->
     data, kind = form("our cat", [b"no picture"])
     status, _, body = call(api, "POST", "/v1/teach/picture", data, content_type=kind)
     assert (status, json.loads(body)["error"]["code"]) == (400, "invalid_image")
+    data, kind = form("our cat", [picture] * 21)
+    status, _, body = call(api, "POST", "/v1/teach/picture", data, content_type=kind)
+    assert (status, json.loads(body)["error"]["code"]) == (400, "too_many_images")
 
 
 def test_what_a_box_cannot_do_is_told_with_its_reason(box: PageBox) -> None:

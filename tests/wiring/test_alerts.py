@@ -23,7 +23,8 @@ from edge_runtime.watch_sections import CameraSettings
 from edge_runtime.wiring.alerts import Seekers, attend_alerts, learn_of, make_alerts, make_words, prompts_of
 from edge_runtime.wiring.assembly import Models
 from edge_runtime.wiring.feedback import Feedback
-from edge_runtime.wiring.teaching_pictures import taught_pictures, teach_picture
+from edge_runtime.wiring.page_teaching import PageTeaching
+from edge_runtime.wiring.teaching_pictures import taught_pictures, teach_picture_files
 from edge_runtime.wiring.watching import make_view
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def test_fine_reaches_the_camera_that_told_it(box: Path, models: Models) -> None
 
 def test_a_taught_thing_is_sought_by_its_name(tmp_path: Path, box: Path, models: Models) -> None:
     stripes, rings = files(tmp_path / "pictures", 0, 5), files(tmp_path / "pictures", 1, 5)
-    made = teach_picture(tmp_path, models, "Zebra Rug", stripes, rings[:2])
+    made = teach_picture_files(tmp_path, models, "Zebra Rug", stripes, rings[:2])
     assert (made["kept"], made["clips"], made["shortage"]) == (True, 5, None)
     lessons = taught_pictures(tmp_path, models)
     known = Seekers(models, box).all(["zebra rug", 'the "Zebra Rug" on the floor', "a dog"], lessons)
@@ -196,13 +197,24 @@ def test_a_taught_thing_is_sought_by_its_name(tmp_path: Path, box: Path, models:
 )
 def test_what_cannot_be_taught(tmp_path: Path, models: Models, count: int, name: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
-        teach_picture(tmp_path, models, name, ["missing.png"] * count)
+        teach_picture_files(tmp_path, models, name, ["missing.png"] * count)
+
+
+def test_the_page_teaches_what_its_pictures_show_or_says_why_not(tmp_path: Path, models: Models) -> None:
+    settings = Settings.model_validate({"device": {"data_dir": tmp_path}})
+    learn = PageTeaching(settings, models)
+    with pytest.raises(InputError, match="rug was not learnt: 2 pictures are too few"):
+        learn("rug", [pattern(number, 0) for number in range(2)])
+    assert taught_pictures(tmp_path, models) == {}
+    told = learn("rug", [pattern(number, 0) for number in range(5)])
+    assert (told.name, told.pictures, told.notes[0]) == ("rug", 5, "5 of 5 pictures would be found by the others.")
+    assert list(taught_pictures(tmp_path, models)) == ["rug"]
 
 
 def test_pictures_of_another_model_are_left_out_and_told(
     tmp_path: Path, models: Models, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    teach_picture(tmp_path, models, "rug", files(tmp_path / "pictures", 0, 3), force=True)
+    teach_picture_files(tmp_path, models, "rug", files(tmp_path / "pictures", 0, 3), force=True)
     monkeypatch.setattr("edge_runtime.wiring.teaching_pictures.picture_model", lambda _: "0" * 64)
     assert taught_pictures(tmp_path, models) == {}
     assert "taught with another model" in caplog.text
