@@ -1,10 +1,11 @@
 """Evidence of alerts: is every recorded decision reproduced by another process, what does an alert take on the disk.
 
-python bench/evidence.py [--alerts N]    (makes films of the embedded clip: mirrored, darkened, noisy, 360p and 720p)
+python bench/evidence.py [--alerts N] [--unusual M]
 
-Each film goes through the whole program, with random zones and lines and two prompts, until N alerts are recorded;
-`edge-runtime replay --all` then decides each of them again. The ring's cost per frame is compared with a look of the
-model in the same run.
+Films of the embedded clip, mirrored, darkened, noisy, 360p and 720p, go through the whole program, with random zones
+and lines and two prompts, until N alerts are recorded; a camera and a microphone learn what is usual and alarm M times
+each. `edge-runtime replay --all` then decides each of them again. The ring's cost per frame is compared with a look of
+the model in the same run.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from evidence_unusual import record_unusual
 
 import edge_runtime
 from edge_runtime.sinks.clip_ring import ClipRing
@@ -119,7 +121,8 @@ def disk(folder: Path) -> dict[str, dict[str, float]]:
     counts: dict[str, int] = {}
     seen: set[int] = set()
     for place in folder.glob("*/*"):
-        height = str(json.loads((place / "record.json").read_text())["sight"]["height"])
+        facts = json.loads((place / "record.json").read_text())
+        height = str(facts["sight"]["height"]) if facts["sight"] else "sound"
         counts[height] = counts.get(height, 0) + 1
         for file in place.iterdir():
             info = file.stat()
@@ -159,28 +162,61 @@ def ring_cost() -> dict[str, float]:
     return {name: round(value, 3) for name, value in cost.items()}
 
 
+def people(seen: list[Image]) -> list[Image]:
+    """Return the parts of some pictures, RGB, in which the model finds a person."""
+    detector, found = Models(threads=1).detector, []
+    for image in seen[::10]:
+        height, width = image.shape[:2]
+        for one in detector.look(image).detections:
+            left, top, right, bottom = one.box
+            part = image[int(top * height) : int(bottom * height), int(left * width) : int(right * width)]
+            if one.label == "person" and part.size and right - left < 0.5:
+                found.append(part)
+    return found
+
+
+def gather(folder: Path, config: Path, wanted: int, unusual: int) -> int:
+    """Record alerts of all kinds and return how many films it took."""
+    evidence, films = folder / "data" / "evidence", 0
+    while sum(1 for _ in evidence.glob("*/*")) < wanted and films < MOST_ROUNDS:
+        record(folder, config, films)
+        films += 1
+    seen = [
+        np.asarray(cv2.cvtColor(cv2.resize(one, (640, 360)), cv2.COLOR_BGR2RGB), np.uint8) for one in pictures(CLIP)
+    ]
+    record_unusual(folder / "data", seen[0], people(seen), unusual)
+    return films
+
+
+def counted(alerts: list[dict[str, Any]]) -> dict[str, list[int]]:
+    """Return of each kind of alert how many were reproduced, and how many there are."""
+    counts: dict[str, list[int]] = {}
+    for alert in alerts:
+        kind = " ".join(str(part) for part in (alert["kind"], alert["data"].get("unusual")) if part)
+        before = counts.get(kind, [0, 0])
+        counts[kind] = [before[0] + alert["reproduced"], before[1] + 1]
+    return counts
+
+
 def main() -> None:
     """Print a table and one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--alerts", type=int, default=50)
-    wanted = parser.parse_args().alerts
+    parser.add_argument("--alerts", type=int, default=50, help="of zones, lines and words")
+    parser.add_argument("--unusual", type=int, default=12, help="of a camera's and of a microphone's each")
+    asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="edge-evidence-"))
     try:
         config = folder / "settings.json"
-        evidence = folder / "data" / "evidence"
-        rounds = 0
-        while sum(1 for _ in evidence.glob("*/*")) < wanted and rounds < MOST_ROUNDS:
-            record(folder, config, rounds)
-            rounds += 1
+        films = gather(folder, config, asked.alerts, asked.unusual)
         began = time.perf_counter()
         alerts, summary = replay(config)
         row = {
             **summary,
-            "films": rounds,
-            "kinds": {kind: sum(one["kind"] == kind for one in alerts) for kind in ("zone", "line", "alert")},
+            "films": films,
+            "reproduced_of": counted(alerts),
             "looks_the_same": sum(one["look"] == "same" for one in alerts),
             "replay_s_each": round((time.perf_counter() - began) / max(len(alerts), 1), 2),
-            "mb_per_alert": disk(evidence),
+            "mb_per_alert": disk(folder / "data" / "evidence"),
             **ring_cost(),
         }
     finally:

@@ -23,8 +23,8 @@ _REPEATED_SHARE = 0.8
 _NEAR_SHARE = 0.5
 _NEAR_LEVELS = 0.6
 _KEY_FRAMES_A_S = 1.0
-_LEAST_SHARE = 0.4
-_PARTS = 4
+_LEAST_SHARE, _STILL_SHARE = 0.4, 0.7
+_PARTS = 3
 _BLOCK_S = 4.0
 _LEARNED_BLOCKS = 5
 _CALM_BLOCKS = 3
@@ -58,7 +58,7 @@ class Stillness:
     encoder leaves the noise away repeats itself now and then in ordinary life; it is given a minute more.
     """
 
-    def __init__(self, after_s: float = 8.0) -> None:
+    def __init__(self, after_s: float = 6.0) -> None:
         self.after_s = after_s
         self._last: NDArray[np.uint8] | None = None
         self._anchor: NDArray[np.float32] | None = None
@@ -143,7 +143,7 @@ def _needed(spans: int, during_s: float) -> float:
     A key frame, of which there may be one a second, shows even a still picture a little otherwise.
     """
     others = max(spans - 1 - during_s * _KEY_FRAMES_A_S, _LEAST_SHARE * spans)
-    return _REPEATED_SHARE * others
+    return _STILL_SHARE * others
 
 
 def _cells(samples: NDArray[np.uint8]) -> NDArray[np.float32]:
