@@ -99,7 +99,7 @@ class Camera(Device):
         seen = False
         try:
             while not self._closed:
-                child.ask()
+                child.want()
                 told, pixels = child.answer(timeout_s)
                 seen, self._failed = True, False
                 self.arrival = Arrival(told["at"], told["seen"], told["damaged"], told["media_s"])

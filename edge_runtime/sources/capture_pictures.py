@@ -15,12 +15,12 @@ from edge_runtime.sources.child import Parent
 from edge_runtime.sources.faults import host_of, knock
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from edge_runtime.sources.child import Flag
     from edge_runtime.sources.grabbing import Grabber
 
 _DAMAGE = re.compile(
@@ -93,7 +93,7 @@ class Waiting:
         self._left_s = _WAIT_S
         self._at = at
 
-    def asked(self, wanted: threading.Event, at: float) -> bool:
+    def asked(self, wanted: Flag, at: float) -> bool:
         """Tell whether the parent wants the picture that came at `at`."""
         self._left_s = min(_WAIT_S, self._left_s + _WAIT_SHARE * (at - self._at))
         self._at = at

@@ -1,8 +1,9 @@
 """The two ends of the pipe to a child program that serves one device, so that a call that never ends can be killed.
 
 Both directions carry JSON lines; a line with a `size` is followed by that many bytes. What is too big for a pipe goes
-through memory that both ends hold: a line with `shared` says how many bytes of it count. What libraries write to
-standard output and error goes to a log of which either end can read the last words.
+through memory that both ends hold: a line with `shared` says how many bytes of it count. That more is wanted is a flag
+of the kernel's, which wakes nobody who does not wait for it. What libraries write to standard output and error goes to
+a log of which either end can read the last words.
 """
 
 from __future__ import annotations
@@ -48,13 +49,14 @@ class ChildProgram:
         fcntl.fcntl(self._log, fcntl.F_SETFL, os.O_APPEND)
         self._shared_memory = os.memfd_create("shared")
         self._shared: mmap.mmap | None = None
+        self._wanted = Flag(os.eventfd(0))
         self._process = subprocess.Popen(  # noqa: S603 - our own program
             # -P: a json.py in the current folder is not ours. -u: what FFmpeg says must not stay in C's buffer.
             [sys.executable, "-P", "-u", "-m", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            pass_fds=(self._shared_memory,),
+            pass_fds=(self._shared_memory, self._wanted.number),
             bufsize=0,
             pipesize=pipe_bytes,
             env={**os.environ, **(environment or {})},
@@ -67,12 +69,16 @@ class ChildProgram:
         self._readable.register(self._answers, select.POLLIN)
         self._unread = bytearray()
         # Through the pipe, because anyone on the box can read a command line with the password in it.
-        self.ask({**request, "shared": self._shared_memory})
+        self.ask({**request, "shared": self._shared_memory, "wanted": self._wanted.number})
 
-    def ask(self, request: Mapping[str, object] | None = None, payload: bytes = b"") -> None:
+    def want(self) -> None:
+        """Ask for more of the same."""
+        self._wanted.set()
+
+    def ask(self, request: Mapping[str, object], payload: bytes = b"") -> None:
         """Send one line and the bytes that belong to it; that the program has ended shows where its answer is read."""
         size = {"size": len(payload)} if payload else {}
-        message = json.dumps({**(request or {}), **size}).encode() + b"\n" + payload
+        message = json.dumps({**request, **size}).encode() + b"\n" + payload
         with contextlib.suppress(BrokenPipeError):
             while message:
                 message = message[self._requests.write(message) :]
@@ -110,6 +116,7 @@ class ChildProgram:
         self._answers.close()
         os.close(self._log)
         os.close(self._shared_memory)
+        os.close(self._wanted.number)
         if self._shared is not None:
             self._shared.close()
 
@@ -151,8 +158,8 @@ class Parent:
 
     Attributes:
         request: the first line, which says what to open.
-        wanted: set whenever the parent asks for more.
-        given: what the parent asked for since, each with the bytes that belong to it; empty lines left out.
+        wanted: set whenever the parent wants more.
+        given: what the parent asked for since, each with the bytes that belong to it.
     """
 
     def __init__(self) -> None:
@@ -161,7 +168,7 @@ class Parent:
         os.dup2(2, 1)
         self.request: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
         self._shared: mmap.mmap | None = None
-        self.wanted = threading.Event()
+        self.wanted = Flag(self.request["wanted"])
         self.given: queue.SimpleQueue[tuple[dict[str, Any], bytes]] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
         # Python's own end would abort, since that thread holds standard input, and hide why this program ended.
@@ -200,11 +207,31 @@ class Parent:
     def _listen(self) -> None:
         while line := sys.stdin.buffer.readline():
             request: dict[str, Any] = json.loads(line)
-            if request:
-                self.given.put((request, sys.stdin.buffer.read(request.get("size", 0))))
-            self.wanted.set()
+            self.given.put((request, sys.stdin.buffer.read(request.get("size", 0))))
         # A normal exit would wait for a device that may never answer, and children of this one would live on.
         os.killpg(0, signal.SIGKILL)
+
+
+class Flag:
+    """What one process sets and another one waits for; `number` is an eventfd(2) that both hold."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._poll = select.poll()
+        self._poll.register(number, select.POLLIN)
+
+    def set(self) -> None:
+        """Raise it, or leave it raised."""
+        os.eventfd_write(self.number, 1)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until it is raised; tell whether it is."""
+        return bool(self._poll.poll(timeout_s * 1000))
+
+    def clear(self) -> None:
+        """Take it back."""
+        if self.wait(0):
+            os.eventfd_read(self.number)
 
 
 def last_words(log: int) -> str:
