@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -7,6 +8,7 @@ import time
 import pytest
 
 from edge_runtime.sources.capture_pictures import Damage, Waiting
+from edge_runtime.sources.child import Flag
 from edge_runtime.sources.faults import explain, host_of, is_number, knock
 
 
@@ -91,10 +93,11 @@ def test_a_picture_waits_for_a_parent_that_is_late(late_s: list[float], missed: 
     waiting = Waiting(0.0)
     began = time.monotonic()
     for late in late_s:
-        wanted = threading.Event()
+        wanted = Flag(os.eventfd(0))
         asks = threading.Timer(late, wanted.set)
         asks.start()
         waiting.asked(wanted, time.monotonic())
         asks.cancel()
+        os.close(wanted.number)
     assert waiting.missed == missed
     assert time.monotonic() - began < 1.0, "nor does it hold up the stream for long"
