@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from edge_runtime.cloud.answer_format import AnswerFormat
     from edge_runtime.cloud.egress import EgressGate, Parcel
     from edge_runtime.prompts.book import Prompt
-    from edge_runtime.types import Frame, Request
+    from edge_runtime.types import Request
 
 FRAMING_TOKENS = 16
 """More than the tokens that the chat format adds to each message."""
 
 
-def parcel_of(request: Request, prompt: Prompt, gate: EgressGate, frame: Frame | None) -> Parcel:
-    """Return what may leave of a question, its earlier turns and its schema; raises EgressRefusedError."""
+def parcel_of(request: Request, prompt: Prompt, gate: EgressGate) -> Parcel:
+    """Return what may leave of a question's words, its earlier turns and its schema; raises EgressRefusedError."""
     question = request.question
     texts = [question.text, *(turn.text for turn in question.history)]
     if question.schema is not None:
@@ -32,7 +32,7 @@ def parcel_of(request: Request, prompt: Prompt, gate: EgressGate, frame: Frame |
     why = f"{request.skill} was not sure" if request.skill else "no skill understood it"
     # Half characters, as they come from file names and broken clients, cannot be sent.
     whole = tuple(text.encode("utf-8", "replace").decode() for text in texts)
-    return gate.prepare(Outgoing(question.source, why, whole, frame, request.subject, prompt.mark))
+    return gate.prepare(Outgoing(question.source, why, whole, mark=prompt.mark))
 
 
 def asked_for(

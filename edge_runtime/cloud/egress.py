@@ -146,8 +146,13 @@ class EgressGate:
         policy = self.joint_policy(outgoing.source, outgoing.frame)
         return Parcel(
             outgoing.source, outgoing.why, policy, tuple(one.text for one in redacted), dict(masked),
-            self._picture(outgoing, policy), outgoing.mark,
+            self._picture(outgoing.frame, outgoing.subject, policy), outgoing.mark,
         )  # fmt: skip
+
+    def pictured(self, parcel: Parcel, frame: Frame, subject: Box | None) -> Parcel:
+        """Return the parcel with a picture, as far as it may leave."""
+        policy = self.joint_policy(parcel.source, frame)
+        return replace(parcel, policy=policy, picture=self._picture(frame, subject, policy))
 
     def add(self, parcel: Parcel, *texts: str) -> Parcel:
         """Return the parcel with more texts, as far as they may leave."""
@@ -209,11 +214,11 @@ class EgressGate:
     def _at(self) -> str:
         return datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
-    def _picture(self, outgoing: Outgoing, policy: str) -> Picture | None:
-        if outgoing.frame is None or policy not in {"redacted_picture", "picture"}:
+    def _picture(self, frame: Frame | None, subject: Box | None, policy: str) -> Picture | None:
+        if frame is None or policy not in {"redacted_picture", "picture"}:
             return None
         find = self._find if policy == "redacted_picture" else None
-        return render(outgoing.frame.image, outgoing.subject, find)
+        return render(frame.image, subject, find)
 
 
 def _shown(picture: Picture) -> dict[str, Any]:

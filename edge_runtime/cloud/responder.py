@@ -103,14 +103,14 @@ class CloudResponder:
         schema = prompt.output if question.schema is None else question.schema
         expected = None if schema is None else AnswerFormat(schema)
         frame = question.frame if question.frame is not None and self.sees(question.frame.source) else None
-        parcel = parcel_of(request, prompt, self._books.gate, None)
+        parcel = parcel_of(request, prompt, self._books.gate)
         # An answer to what everybody may see is not given where faces are hidden.
         parcel = replace(parcel, policy=self._books.gate.joint_policy(question.source, frame))
         known = self._cache.key(request, prompt, parcel, frame) if self._cache is not None else None
         if known is not None and (answer := self._again(request, known, start)) is not None:
             return answer
         if frame is not None:
-            parcel = parcel_of(request, prompt, self._books.gate, frame)
+            parcel = self._books.gate.pictured(parcel, frame, request.subject)
         asked = asked_for(request, prompt, parcel, expected, self._settings.max_output_tokens)
         bought = self._bought(request, asked, expected)
         answer = self._told(request, prompt, bought, start, checked=expected is not None)
