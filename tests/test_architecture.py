@@ -82,6 +82,7 @@ OWNERS = {
     "rich": {"cli.py"},
     "fastapi": {
         "api/server.py",
+        "api/json_reply.py",
         "api/streaming.py",
         "api/wrong_bodies.py",
         *(

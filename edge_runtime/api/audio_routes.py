@@ -9,7 +9,8 @@ from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 
 from edge_runtime.api.bodies import SpeechBody  # noqa: TC001 - FastAPI reads the annotations
 from edge_runtime.api.going import unless_gone
-from edge_runtime.api.refusal import RequestError, json_bytes
+from edge_runtime.api.json_reply import JsonReply
+from edge_runtime.api.refusal import RequestError
 from edge_runtime.api.replies import TranscriptReply, documented
 from edge_runtime.api.sound_files import CONTAINERS, Encoding, recording
 from edge_runtime.api.streaming import Streaming
@@ -75,7 +76,7 @@ def _ears(router: APIRouter, can: Capabilities, names: ModelNames, staff: Staff)
         if response_format == "text":
             return Response(text + "\n", media_type="text/plain")
         seconds = len(chunk.samples) / SAMPLE_RATE_HZ
-        return Response(json_bytes(_told(text, seconds, response_format)), media_type="application/json")
+        return JsonReply(_told(text, seconds, response_format))
 
 
 def _mouth(router: APIRouter, can: Capabilities, names: ModelNames, staff: Staff) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Response
 
 from edge_runtime.api.admission import OPEN
-from edge_runtime.api.refusal import json_bytes
+from edge_runtime.api.json_reply import JsonReply
 from edge_runtime.api.replies import HealthReply, ModelReply, ModelsReply, documented
 
 if TYPE_CHECKING:
@@ -32,14 +32,14 @@ def _models(router: APIRouter, names: ModelNames) -> None:
         "/v1/models", responses={**documented(*_ALWAYS), 200: {"model": ModelsReply}}, summary="List the models"
     )
     async def models() -> Response:
-        return _json({"object": "list", "data": [_model(name) for name in names.listed]})
+        return JsonReply({"object": "list", "data": [_model(name) for name in names.listed]})
 
     @router.get(
         "/v1/models/{model}", responses={**documented(), 200: {"model": ModelReply}}, summary="Tell about a model"
     )
     async def model(model: str) -> Response:
         names.check(model)
-        return _json(_model(model))
+        return JsonReply(_model(model))
 
 
 def _state(router: APIRouter, can: Capabilities) -> None:
@@ -55,7 +55,7 @@ def _state(router: APIRouter, can: Capabilities) -> None:
     )
     async def health() -> Response:
         found = can.health()
-        return _json({"status": found.status, "parts": dict(found.states)}, 200 if found.ready else 503)
+        return JsonReply({"status": found.status, "parts": dict(found.states)}, 200 if found.ready else 503)
 
     @router.get(
         "/metrics",
@@ -65,10 +65,6 @@ def _state(router: APIRouter, can: Capabilities) -> None:
     )
     async def metrics() -> Response:
         return Response(can.metrics.exposition(), media_type=can.metrics.exposition_type)
-
-
-def _json(body: dict[str, Any], status: int = 200) -> Response:
-    return Response(json_bytes(body), status, media_type="application/json")
 
 
 def _model(name: str) -> dict[str, Any]:

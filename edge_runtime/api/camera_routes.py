@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
+from edge_runtime.api.json_reply import JsonReply
 from edge_runtime.api.page_bodies import NAME, CamerasReply, ZonesBody, ZonesReply
 from edge_runtime.api.refusal import RequestError, able, json_bytes
 from edge_runtime.api.replies import documented
@@ -41,7 +42,7 @@ def _pictures(router: APIRouter, page: PageServices, hands: Hands) -> None:
         summary="Tell how the cameras are",
     )
     async def cameras() -> Response:
-        return _json({"object": "list", "data": [_camera(one) for one in page.cameras.now()]})
+        return JsonReply({"object": "list", "data": [_camera(one) for one in page.cameras.now()]})
 
     @router.get(
         "/v1/cameras/{name}/picture",
@@ -106,7 +107,7 @@ def _zones(router: APIRouter, page: PageServices, hands: Hands) -> None:
     )
     async def zones(name: Camera) -> Response:
         check_camera(page, name)
-        return _json(await hands.do(told, able(page.zones, "zones"), name))
+        return JsonReply(await hands.do(told, able(page.zones, "zones"), name))
 
     @router.put(
         "/v1/cameras/{name}/zones",
@@ -121,7 +122,7 @@ def _zones(router: APIRouter, page: PageServices, hands: Hands) -> None:
             drawing.draw(name, [zone.model_dump() for zone in body.zones])
             return told(drawing, name)
 
-        return _json(await hands.do(put))
+        return JsonReply(await hands.do(put))
 
 
 def check_camera(page: PageServices, name: str) -> None:
@@ -130,7 +131,3 @@ def check_camera(page: PageServices, name: str) -> None:
     if name not in known:
         why = f"there is no camera {name}; known: {', '.join(known) or 'none'}"
         raise RequestError(why, 404, param="name", code="camera_not_found")
-
-
-def _json(body: dict[str, Any]) -> Response:
-    return Response(json_bytes(body), media_type="application/json")

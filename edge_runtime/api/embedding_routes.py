@@ -11,8 +11,9 @@ from fastapi import APIRouter, Request, Response
 from edge_runtime.api.bodies import EmbeddingBody, PictureInput
 from edge_runtime.api.cutting import tokens
 from edge_runtime.api.going import unless_gone
+from edge_runtime.api.json_reply import JsonReply
 from edge_runtime.api.picture_source import is_data
-from edge_runtime.api.refusal import RequestError, json_bytes
+from edge_runtime.api.refusal import RequestError
 from edge_runtime.api.replies import EmbeddingsReply, documented
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def embedding_routes(can: Capabilities, names: ModelNames, pictures: PictureSour
         ]
         usage = {"prompt_tokens": asked, "total_tokens": asked}
         reply = {"object": "list", "data": data, "model": body.model, "usage": usage}
-        return Response(json_bytes(reply), media_type="application/json")
+        return JsonReply(reply)
 
     return router
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import StringConstraints
 
+from edge_runtime.api.json_reply import JsonReply
 from edge_runtime.api.page_bodies import EVENT_ID, EventsReply, FeedbackBody, FeedbackReply
 from edge_runtime.api.page_services import EventFilter, Kept
 from edge_runtime.api.refusal import RequestError, able, json_bytes
@@ -76,7 +77,7 @@ def _past(router: APIRouter, page: PageServices, hands: Hands) -> None:
             kept = Kept() if isinstance(evidence, str) else evidence.kept({event.id for event in found})
             return [told(event, kept) for event in found]
 
-        return _json({"object": "list", "data": await hands.do(read)})
+        return JsonReply({"object": "list", "data": await hands.do(read)})
 
 
 def told(event: ToldEvent, kept: Kept) -> dict[str, Any]:
@@ -214,8 +215,4 @@ def _feedback(router: APIRouter, page: PageServices, hands: Hands) -> None:
     )
     async def feedback(event: _ID, body: FeedbackBody) -> Response:
         await hands.do(able(page.give_feedback, "feedback"), event, body.verdict)
-        return _json({"event": event, "verdict": body.verdict})
-
-
-def _json(body: dict[str, Any]) -> Response:
-    return Response(json_bytes(body), media_type="application/json")
+        return JsonReply({"event": event, "verdict": body.verdict})

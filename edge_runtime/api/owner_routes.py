@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, File, Form, Response, UploadFile
 
+from edge_runtime.api.json_reply import JsonReply
 from edge_runtime.api.page_bodies import BoxReply, SwitchesBody, SwitchesReply, TaughtReply
 from edge_runtime.api.pictures import picture
-from edge_runtime.api.refusal import RequestError, able, json_bytes
+from edge_runtime.api.refusal import RequestError, able
 from edge_runtime.api.replies import documented
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def _box(router: APIRouter, can: Capabilities, page: PageServices, hands: Hands)
             "switches": page.switches, "teach": page.teach_picture, "speech": can.transcribe,
             "spending": now.spending,
         }  # fmt: skip
-        return _json(
+        return JsonReply(
             {
                 "name": now.name,
                 "version": can.version,
@@ -64,7 +65,7 @@ def _switches(router: APIRouter, page: PageServices, hands: Hands) -> None:
         summary="Tell what is switched on",
     )
     async def switches() -> Response:
-        return _json({"switches": dict(able(page.switches, "switches").switches())})
+        return JsonReply({"switches": dict(able(page.switches, "switches").switches())})
 
     @router.put(
         "/v1/switches",
@@ -80,7 +81,7 @@ def _switches(router: APIRouter, page: PageServices, hands: Hands) -> None:
             raise RequestError(why, param="switches", code="switch_not_found")
         for name, on in body.switches.items():
             await hands.do(there.set, name, on=on)
-        return _json({"switches": dict(there.switches())})
+        return JsonReply({"switches": dict(there.switches())})
 
 
 def _teaching(router: APIRouter, page: PageServices, hands: Hands) -> None:
@@ -99,8 +100,4 @@ def _teaching(router: APIRouter, page: PageServices, hands: Hands) -> None:
             raise RequestError(why, param="file", code="too_many_images")
         shown = [await hands.do(picture, await one.read(), "file") for one in file]
         taught = await hands.do(learn, name, shown)
-        return _json({"name": taught.name, "pictures": taught.pictures, "notes": list(taught.notes)})
-
-
-def _json(body: dict[str, Any]) -> Response:
-    return Response(json_bytes(body), media_type="application/json")
+        return JsonReply({"name": taught.name, "pictures": taught.pictures, "notes": list(taught.notes)})

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from edge_runtime.sinks import topics
 from edge_runtime.sinks.homeassistant_system import system_components
-from edge_runtime.sinks.topics import level, press_topic, root, status_topic, switch_topic, zone_topic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,7 +95,7 @@ def discovery_messages(prefix: str, box: Box, gone: Mapping[str, str] | None = N
         },
         "o": {"name": "edge-runtime", "sw": box.version},
         "cmps": {**found, **removed},
-        "availability": [{"topic": status_topic(box.device)}],
+        "availability": [{"topic": topics.status_topic(box.device)}],
         "qos": 1,
     }
     return [(_config_topic(prefix, box.device), json.dumps(config, ensure_ascii=False, separators=(",", ":")))]
@@ -133,7 +133,7 @@ def _config_topic(prefix: str, device: str) -> str:
 
 
 def _camera(device: str, eye: Eye, *, pictures: bool) -> dict[str, Component]:
-    name, topic = eye.name, f"{root(device)}/{level(eye.name)}"
+    name, topic = eye.name, f"{topics.root(device)}/{topics.level(eye.name)}"
     found: dict[str, Component] = {
         f"{name}_motion": {"p": "binary_sensor", "name": f"{name} motion", "device_class": "motion"},
         f"{name}_alert": _alert(device, name),
@@ -141,38 +141,38 @@ def _camera(device: str, eye: Eye, *, pictures: bool) -> dict[str, Component]:
     }
     found[f"{name}_motion"]["state_topic"] = f"{topic}/motion"
     for label in eye.labels:
-        found[f"{name}_{level(label)}"] = {
+        found[f"{name}_{topics.level(label)}"] = {
             "p": "sensor",
             "name": f"{name} {label} count",
             "icon": "mdi:counter",
             "state_class": "measurement",
-            "state_topic": f"{topic}/{level(label)}",
+            "state_topic": f"{topic}/{topics.level(label)}",
         }
     for zone in eye.zones:
         found[f"{name}_zone_{zone}"] = {
             "p": "binary_sensor",
             "name": f"{name} {zone}",
             "device_class": "occupancy",
-            "state_topic": zone_topic(device, name, zone),
+            "state_topic": topics.zone_topic(device, name, zone),
         }
     if pictures:
-        found[f"{name}_picture"] = {"p": "camera", "name": name, "topic": f"{topic}/picture"}
+        found[f"{name}_picture"] = {"p": "camera", "name": name, "topic": topics.picture_topic(device, name)}
         found[f"{name}_take_picture"] = {
             "p": "button",
             "name": f"{name} take picture",
             "icon": "mdi:camera-iris",
-            "command_topic": press_topic(device, f"{name}_picture"),
+            "command_topic": topics.press_topic(device, f"{name}_picture"),
         }
     for component in found.values():
         # A camera that gives no picture knows nothing of what it should see.
-        component["avty"] = [{"t": status_topic(device)}, {"t": f"{topic}/status", "val_tpl": _SEEN}]
+        component["avty"] = [{"t": topics.status_topic(device)}, {"t": f"{topic}/status", "val_tpl": _SEEN}]
         component["avty_mode"] = "all"
     return found | _camera_state(device, eye, pictures=pictures)
 
 
 def _camera_state(device: str, eye: Eye, *, pictures: bool) -> dict[str, Component]:
     """Return what is known of a camera even while it gives no picture."""
-    name, topic = eye.name, f"{root(device)}/{level(eye.name)}"
+    name, topic = eye.name, f"{topics.root(device)}/{topics.level(eye.name)}"
     found: dict[str, Component] = {
         f"{name}_status": {
             "p": "sensor",
@@ -195,7 +195,7 @@ def _camera_state(device: str, eye: Eye, *, pictures: bool) -> dict[str, Compone
         found[f"{name}_snapshot"] = {
             "p": "image",
             "name": f"{name} last alert",
-            "image_topic": f"{topic}/snapshot",
+            "image_topic": topics.snapshot_topic(device, name),
             "content_type": "image/jpeg",
         }
     if eye.restarts:
@@ -204,7 +204,7 @@ def _camera_state(device: str, eye: Eye, *, pictures: bool) -> dict[str, Compone
             "name": f"{name} restart",
             "device_class": "restart",
             "entity_category": "config",
-            "command_topic": press_topic(device, f"{name}_restart"),
+            "command_topic": topics.press_topic(device, f"{name}_restart"),
         }
     return found
 
@@ -214,7 +214,7 @@ def _alert(device: str, camera: str) -> Component:
         "p": "event",
         "name": f"{camera} alert",
         "icon": "mdi:alert",
-        "state_topic": f"{root(device)}/{level(camera)}/alert",
+        "state_topic": f"{topics.root(device)}/{topics.level(camera)}/alert",
         "event_types": list(ALERTS),
         "value_template": f"{{{{ dict({_BODY}, event_type={_BODY}.kind) | tojson }}}}",
     }
@@ -226,7 +226,7 @@ def _anomaly(device: str, source: str) -> Component:
         "name": f"{source} unusual",
         "icon": "mdi:eye-plus",
         # An event is JSON; the state that stands there from the start is OFF.
-        "state_topic": f"{root(device)}/{level(source)}/anomaly",
+        "state_topic": f"{topics.root(device)}/{topics.level(source)}/anomaly",
         "value_template": "{{ value if value == 'OFF' else 'ON' }}",
         "off_delay": ANOMALY_S,
     }
@@ -239,16 +239,16 @@ def _last_alert(device: str) -> dict[str, Component]:
             "p": "sensor",
             "name": "Last alert",
             "icon": "mdi:alert-circle",
-            "state_topic": f"{root(device)}/+/alert",
+            "state_topic": f"{topics.root(device)}/+/alert",
             "value_template": f"{{{{ ({_BODY}.source ~ ': ' ~ ({kind})) | truncate({_LONGEST_STATE}, true) }}}}",
-            "json_attributes_topic": f"{root(device)}/+/alert",
+            "json_attributes_topic": f"{topics.root(device)}/+/alert",
             "json_attributes_template": f"{{{{ {_BODY} | tojson }}}}",
         },
         "fine": {
             "p": "button",
             "name": "Last alert was fine",
             "icon": "mdi:check-circle",
-            "command_topic": press_topic(device, "fine"),
+            "command_topic": topics.press_topic(device, "fine"),
         },
     }
 
@@ -258,8 +258,8 @@ def _switch(device: str, switch: str, name: str) -> Component:
         "p": "switch",
         "name": name,
         "icon": "mdi:eye",
-        "command_topic": f"{switch_topic(device, switch)}/set",
-        "state_topic": f"{switch_topic(device, switch)}/state",
+        "command_topic": f"{topics.switch_topic(device, switch)}/set",
+        "state_topic": f"{topics.switch_topic(device, switch)}/state",
     }
 
 
@@ -268,7 +268,7 @@ def _sound(device: str, microphone: str, sounds: Sequence[str]) -> Component:
         "p": "event",
         "name": f"{microphone} sound",
         "icon": "mdi:ear-hearing",
-        "state_topic": f"{root(device)}/{level(microphone)}/sound",
+        "state_topic": f"{topics.root(device)}/{topics.level(microphone)}/sound",
         "event_types": list(sounds),
         "value_template": f"{{{{ dict({_BODY}, event_type={_BODY}.label) | tojson }}}}",
     }
@@ -276,7 +276,7 @@ def _sound(device: str, microphone: str, sounds: Sequence[str]) -> Component:
 
 def _say(device: str) -> Component:
     """Return the entity that takes a text; source: https://www.home-assistant.io/integrations/notify.mqtt/."""
-    return {"p": "notify", "name": "Say", "icon": "mdi:bullhorn", "command_topic": f"{root(device)}/say"}
+    return {"p": "notify", "name": "Say", "icon": "mdi:bullhorn", "command_topic": f"{topics.root(device)}/say"}
 
 
 def _last(device: str, topic: str, name: str, field_: str, icon: str) -> Component:
@@ -284,9 +284,9 @@ def _last(device: str, topic: str, name: str, field_: str, icon: str) -> Compone
         "p": "sensor",
         "name": name,
         "icon": icon,
-        "state_topic": f"{root(device)}/{topic}",
+        "state_topic": f"{topics.root(device)}/{topic}",
         # Home Assistant refuses a state of more than 255 characters; the attributes hold all of it.
         "value_template": f"{{{{ {_BODY}.{field_} | string | truncate({_LONGEST_STATE}, true) }}}}",
-        "json_attributes_topic": f"{root(device)}/{topic}",
+        "json_attributes_topic": f"{topics.root(device)}/{topic}",
         "json_attributes_template": f"{{{{ {_BODY} | tojson }}}}",
     }

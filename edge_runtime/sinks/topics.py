@@ -110,6 +110,16 @@ def zone_topic(device: str, camera: str, zone: str) -> str:
     return f"{root(device)}/{level(camera)}/zone/{level(zone)}"
 
 
+def picture_topic(device: str, camera: str) -> str:
+    """Return the retained topic of a camera's newest picture, a JPEG."""
+    return f"{root(device)}/{level(camera)}/picture"
+
+
+def snapshot_topic(device: str, camera: str) -> str:
+    """Return the retained topic of the picture of a camera's last alert, a JPEG."""
+    return f"{root(device)}/{level(camera)}/snapshot"
+
+
 def switch_topic(device: str, switch: str) -> str:
     """Return what `/set` and the retained `/state` of a switch stand under."""
     return f"{root(device)}/{level(switch)}"

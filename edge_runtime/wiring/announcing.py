@@ -23,7 +23,7 @@ from edge_runtime.sources.device import Device
 from edge_runtime.types import Event, Question
 from edge_runtime.wiring.bundle_choice import BundleChoice
 from edge_runtime.wiring.drawn_zones import DrawnZones
-from edge_runtime.wiring.home_pictures import CameraPictures, picture_topic, snapshot_topic
+from edge_runtime.wiring.home_pictures import CameraPictures
 from edge_runtime.wiring.live_pictures import LivePictures
 from edge_runtime.wiring.machine import machine_of
 from edge_runtime.wiring.told_home import ToldHome
@@ -164,7 +164,7 @@ class Announcer:
             for state in states:
                 held += self._retain(topics.states(state, device))
             held += self._retain([(topics.zone_topic(device, camera, zone), "OFF") for zone in self._zones_of(camera)])
-            held += [picture_topic(device, camera), snapshot_topic(device, camera)]
+            held += [topics.picture_topic(device, camera), topics.snapshot_topic(device, camera)]
             held += [topic for topic, _ in topics.states(Event("source_status", camera, 0.0, {"status": ""}), device)]
         for source in (*self._eyes, *(microphone.name for microphone in self._settings.microphones)):
             held += self._retain([(f"{topics.root(device)}/{topics.level(source)}/anomaly", "OFF")])

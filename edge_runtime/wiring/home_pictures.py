@@ -41,7 +41,7 @@ class AlertPictures:
         """Send the picture of an event that is an alert."""
         image = alert_picture(event) if event.steps else None
         if image is not None:
-            self._mqtt.retain(snapshot_topic(self._device, event.source), jpeg(narrowed(image, self._width)))
+            self._mqtt.retain(topics.snapshot_topic(self._device, event.source), jpeg(narrowed(image, self._width)))
 
     def close(self, timeout_s: float) -> None:
         """Nothing waits here."""
@@ -79,7 +79,7 @@ class CameraPictures:
             if made is None:
                 return False
             self._sent[camera] = (time.monotonic(), made.tag)
-        self._mqtt.retain(picture_topic(self._device, camera), made.jpeg)
+        self._mqtt.retain(topics.picture_topic(self._device, camera), made.jpeg)
         return True
 
     def asked(self, camera: str) -> dict[str, object]:
@@ -91,13 +91,3 @@ class CameraPictures:
         if not self.send(camera) and camera not in self._sent:
             raise InputError(f"camera {camera} has given no picture yet")
         return {"camera": camera}
-
-
-def picture_topic(device: str, camera: str) -> str:
-    """Return the retained topic of a camera's newest picture, a JPEG."""
-    return f"{topics.root(device)}/{topics.level(camera)}/picture"
-
-
-def snapshot_topic(device: str, camera: str) -> str:
-    """Return the retained topic of the picture of a camera's last alert, a JPEG."""
-    return f"{topics.root(device)}/{topics.level(camera)}/snapshot"
