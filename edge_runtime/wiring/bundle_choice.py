@@ -33,6 +33,7 @@ class BundleChoice:
         self._folder = settings.device.data_dir.expanduser()
         self._fixed = settings.vision.bundle is not None
         self.used = used
+        self._damaged: set[Path] = set()
 
     def newest(self) -> Manifest:
         """Return the newest version there is, perhaps the one in use."""
@@ -74,7 +75,10 @@ class BundleChoice:
             try:
                 bundle = Manifest.load(folder)
             except BundleError as error:
-                log.warning("passed over: %s", error)
+                # It is asked for again and again; once is enough to be told.
+                if folder not in self._damaged:
+                    log.warning("passed over: %s", error)
+                self._damaged.add(folder)
                 continue
             if bundle.name == self.used.name:
                 found.append(bundle)

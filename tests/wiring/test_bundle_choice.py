@@ -75,6 +75,16 @@ def test_only_a_folder_of_ours_can_be_chosen(tmp_path: Path, content: str) -> No
     assert chosen_bundle(settings(tmp_path)) is None
 
 
+def test_a_bundle_that_cannot_be_read_is_told_of_once(
+    tmp_path: Path, used: Manifest, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(tmp_path, "broken", format=2)
+    choice = BundleChoice(settings(tmp_path), used)
+    for _ in range(3):
+        assert choice.told()["latest_version"] == used.version
+    assert caplog.text.count("passed over") == 1
+
+
 def test_nothing_newer_is_said(tmp_path: Path, used: Manifest) -> None:
     put(tmp_path, "broken", format=2)
     with pytest.raises(InputError, match="is the newest version on this box"):
