@@ -197,7 +197,9 @@ class AnomalySettings(Section):
     alarms_per_day: float = Field(
         default=1.0, gt=0, le=1000, description="False alarms a day that one camera or microphone may give at most."
     )
-    cooldown_s: float = Field(default=300.0, ge=0, description="Seconds before the same source may alarm again.")
+    cooldown_s: float = Field(
+        default=300.0, ge=0, description="Seconds for each alarm of a source, once six have come at once."
+    )
 
 
 class EvidenceSettings(Section):

@@ -64,6 +64,7 @@ class SiteThreshold:
         persists: minutes of alarm in a row after which this is the way things are; None for never.
         believed: a score that is known from elsewhere to be no chance: as long as the tail is a guess, the threshold
             is no higher than this or the highest minute.
+        enough: watched minutes from which something is promised.
         patience: alarms within so many minutes speak once against the threshold, however many they are.
     """
 
@@ -74,12 +75,14 @@ class SiteThreshold:
         least: float = -math.inf,
         persists: int | None = 30,
         believed: float = math.inf,
+        enough: int = ENOUGH,
         patience: int = EPISODE,
     ) -> None:
         self._rate = MARGIN * alarms_per_day / BLOCKS_A_DAY
         self._least = least
         self._persists = persists
         self._believed = believed
+        self._enough = enough
         self._patience = patience
         self._too_many = _implausible(alarms_per_day)
         self._stretches: tuple[tuple[float, ...], ...] = ()
@@ -252,7 +255,7 @@ class SiteThreshold:
         self._mean = max(sum(excess) / many, excess[0] / harmonic) if many > 0 else 0.0
         # What lasts for some minutes is one thing that happened, not as many as minutes.
         self._sample = many / 2
-        self._threshold = self._sought(history) if history >= ENOUGH and self._tops else None
+        self._threshold = self._sought(history) if history >= self._enough and self._tops else None
 
     def _sought(self, history: int) -> float:
         today = len(self._together(self._alarms, self._worked_out))

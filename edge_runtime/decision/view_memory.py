@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 LEARN_S, SAMPLE_S = 4.0, 20.0
 SAMPLES, ENOUGH_SAMPLES = 120, 20
-FIRST_MINUTES, DAY_MINUTES = 10, 1440
-"""What is familiar is frozen after 10 watched minutes, then at 30, 60, 120 and so on, later once a day."""
+FIRST_MINUTES, DAY_MINUTES = 5, 1440
+"""What is familiar is frozen after 5 watched minutes, then at 15, 30, 60, 120 and so on, later once a day."""
 ELSEWHERE = 0.6
 """What is known elsewhere in the view, at this share of its distance here, is a known thing at a strange place."""
-HELD_MINUTES = 30
-"""What is strange is not learnt before it was there for so long."""
+HELD_MINUTES, SETTLE_MINUTES = 30, 5
+"""What is strange is not learnt before it was there for so long, and is familiar some minutes later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class ViewMemory:
         self._learner = Learner()
         self._samples: deque[NDArray[np.float16]] = deque(maxlen=SAMPLES)
         self._held: Floats | None = None
+        self._fresh = 0
         self._next = FIRST_MINUTES
         self._learnt_at = self._sampled_at = float("-inf")
 
@@ -90,11 +91,15 @@ class ViewMemory:
         if view.rows is None:
             return
         self._learner.learn(np.flatnonzero(self._known(view, minute, strange)), view.rows, minute)
-        if view.distances is not None and not 0 <= at - self._sampled_at < SAMPLE_S:
+        if self.familiar and view.distances is not None and not 0 <= at - self._sampled_at < SAMPLE_S:
             self._sampled_at = at
-            self._samples.append(view.distances.astype(np.float16))
+            # How far strange things are is no measure of what is usual there.
+            usual = view.distances if strange is None else np.where(strange, self.familiar.spread, view.distances)
+            self._samples.append(usual.astype(np.float16))
+            self._fresh += 1
         if minute >= self._next and (self.familiar is None or len(self._samples) >= ENOUGH_SAMPLES):
             self.freeze()
+            self._fresh = 0
             later = 3 * minute if self._next == FIRST_MINUTES else min(2 * minute, minute + DAY_MINUTES)
             self._next = max(later, minute + 1)
 
@@ -118,7 +123,9 @@ class ViewMemory:
 
     def freeze(self) -> None:
         """Let what was learnt be familiar from now on."""
-        self.familiar = self._learner.freeze(tuple(self._samples))
+        # How far looks were from a memory that knew less would make strange things look usual.
+        recent = tuple(self._samples)[-max(self._fresh, ENOUGH_SAMPLES) :]
+        self.familiar = self._learner.freeze(recent)
         self.digest = self.familiar.digest()
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -160,6 +167,7 @@ class ViewMemory:
             raise ValueError(f"samples of {samples.shape} do not fit {learner.grid}")
         self._learner, self._lens, self._next = learner, learner.lens, int(kept["next"])
         self._samples.extend(samples)
+        self._fresh = len(samples)
         if len(samples) >= ENOUGH_SAMPLES:
             self.freeze()
 
@@ -170,5 +178,8 @@ class ViewMemory:
         if strange is None or strange.shape != view.grid:
             strange = np.zeros(view.grid, bool)
         self._held = np.where(strange, np.minimum(self._held, np.float32(minute)), np.float32(np.inf))
-        known: Places = ~strange | (minute - self._held >= HELD_MINUTES)
+        stayed = strange & (minute - self._held >= HELD_MINUTES)
+        if stayed.any():
+            self._next = min(self._next, minute + SETTLE_MINUTES)
+        known: Places = ~strange | stayed
         return known

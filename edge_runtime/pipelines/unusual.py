@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_runtime.decision.lanes import WINDOWS_S, make_thresholds
 from edge_runtime.decision.lingering import Lingering
-from edge_runtime.decision.regions import around_peak, bounds, wider
+from edge_runtime.decision.regions import around_peak, bounds
 from edge_runtime.decision.sightings import Sightings
-from edge_runtime.decision.site_threshold import SiteThreshold
+from edge_runtime.decision.telling import Telling
 from edge_runtime.decision.view_memory import ViewMemory
 from edge_runtime.types import Event, Step
 
@@ -32,20 +32,10 @@ if TYPE_CHECKING:
 EVERY_S = 0.9
 GAP_S = 90.0
 """After so long without a look, what was seen before it says nothing about what lasts."""
-WINDOWS_S = {"brief": 8.0, "lasting": 40.0}
-"""Rain, insects, headlights and people on their way stay at no place for so long."""
-LANES = (*WINDOWS_S, "place", "time")
-LEAST = {"brief": 1.0, "lasting": 0.3, "place": 0.1, "time": 5.0}
-"""Whatever the history, nothing below: twice the usual distance, a place further off than a tenth of the picture, a
-kind of thing in more than one of 150 minutes of its hour."""
-SURE = {"brief": 1.5, "lasting": 2.3}
-"""As long as the history is too short for the promise, this is strange enough."""
-PATIENCE = 60
 FLOOR = 0.15
 """Distances below this are the noise of a camera that has hardly any."""
 HOT = 0.7
 """A place is part of something strange from this share of the threshold on."""
-TOLD_S = 60.0
 REMEMBERED = 16
 
 
@@ -68,7 +58,7 @@ class Unusual:
 
     Args:
         alarms_per_day: false alarms that the camera may give in a day of watching.
-        cooldown_s: seconds before it may alarm again.
+        cooldown_s: seconds for each alarm, once some were told at once.
 
     Attributes:
         snapshot: what is worth keeping, as it was when last asked for.
@@ -79,7 +69,7 @@ class Unusual:
 
     def __init__(self, alarms_per_day: float, cooldown_s: float) -> None:
         self._cooldown_s = cooldown_s
-        self._each = alarms_per_day / len(LANES)
+        self._alarms_per_day = alarms_per_day
         self._fines: deque[tuple[str, str, float]] = deque()
         self._forgets = self._asked = False
         self.snapshot: tuple[Mapping[str, object], Mapping[str, NDArray[Any]]] | None = None
@@ -87,19 +77,15 @@ class Unusual:
 
     def _begin(self) -> None:
         self._memory = ViewMemory()
-        self._thresholds = {lane: self._fresh(lane) for lane in LANES}
+        self._thresholds = make_thresholds(self._alarms_per_day)
         self._sightings = Sightings()
         self._recent = Lingering()
-        self._told: NDArray[np.float64] = np.zeros((0, 0))
-        self._looked_at = self._told_at = self._minute_at = float("-inf")
+        self._telling = Telling(self._cooldown_s)
+        self._looked_at = self._minute_at = float("-inf")
         self._minutes = 0
         self._alerts: OrderedDict[str, tuple[NDArray[np.intp], Floats]] = OrderedDict()
         self._strange: Places | None = None
         self._suspects = False
-
-    def _fresh(self, lane: str) -> SiteThreshold:
-        believed = SURE.get(lane, math.inf)
-        return SiteThreshold(self._each, least=LEAST[lane], believed=believed, patience=PATIENCE)
 
     @property
     def busy(self) -> bool:
@@ -145,7 +131,7 @@ class Unusual:
 
     def state(self) -> tuple[Mapping[str, object], Mapping[str, NDArray[Any]]]:
         """Return all that the next decision depends on."""
-        arrays = {**self._memory.arrays(), "told": self._told}
+        arrays = {**self._memory.arrays(), "told": self._telling.places}
         if self._recent.least is not None:
             arrays["recent"] = self._recent.least
         familiar = self._memory.familiar
@@ -156,7 +142,8 @@ class Unusual:
             "thresholds": {lane: threshold.state() for lane, threshold in self._thresholds.items()},
             "sightings": self._sightings.state(),
             "minutes": self._minutes,
-            "at": [None if at == float("-inf") else at for at in (self._looked_at, self._told_at, self._minute_at)],
+            "telling": self._telling.state(),
+            "at": [None if at == float("-inf") else at for at in (self._looked_at, self._minute_at)],
         }
         return state, arrays
 
@@ -166,10 +153,10 @@ class Unusual:
         self._memory.restore(str(state["memory"]), float(state["usual"]), arrays)
         times = tuple((float(first), float(last)) for first, last in state["times"])
         self._recent = Lingering(times, arrays.get("recent"))
-        self._told = arrays["told"]
+        self._telling.restore(state["telling"], arrays["told"])
         self._take(state)
         ats = [float("-inf") if at is None else float(at) for at in state["at"]]
-        self._looked_at, self._told_at, self._minute_at = ats
+        self._looked_at, self._minute_at = ats
 
     def kept(self) -> tuple[Mapping[str, object], Mapping[str, NDArray[Any]]]:
         """Return all that is worth keeping on disk; nothing of it changes later. Not while another thread decides."""
@@ -212,9 +199,10 @@ class Unusual:
         self._note_strange(at, lanes)
         alarms = {name: lane for name, lane in lanes.items() if lane.judged.alarm}
         strange = tuple(lane.odd for lane in alarms.values() if lane.odd)
-        if not alarms or 0 <= at - self._told_at < self._cooldown_s:
+        if strange and not self._telling.is_news(at):
+            alarms = {name: lane for name, lane in alarms.items() if lane.odd is None}
+        if not alarms or self._telling.left(at) < 1:
             return [], strange
-        self._told_at = at
         # The one that is the least probable speaks for all.
         best = min(alarms, key=lambda name: alarms[name].judged.p_value)
         return [self._event(sight, view, best, lanes)], strange
@@ -228,11 +216,11 @@ class Unusual:
             # Where people walk, a thing of theirs that stays is hardly less strange than elsewhere.
             scales = {"brief": usual, "lasting": np.sqrt(usual)}
             self._recent = self._recent.then(at, view.distances)
-            if self._told.shape != view.grid:
-                self._told = np.full(view.grid, -np.inf)
-            untold = at - self._told > TOLD_S
+            untold = self._telling.untold(at, view.grid)
             enough = self._thresholds["brief"].threshold
-            self._suspects = enough is not None and bool((view.distances > HOT * enough * usual)[untold].any())
+            if enough is not None:
+                self._strange = view.distances > HOT * enough * usual
+                self._suspects = bool(self._strange[untold].any())
             for name, seconds in WINDOWS_S.items():
                 least = self._recent.over(seconds)
                 if least is not None:
@@ -246,31 +234,32 @@ class Unusual:
         return lanes
 
     def _note_strange(self, at: float, lanes: Mapping[str, _Lane]) -> None:
-        """Note which places are strange; those that have been told stay told as long as they are."""
+        """Note which places are strange, by this look alone where looks are too rare to say what stays."""
         strange: Places | None = None
         for lane in lanes.values():
             if lane.strange is not None and lane.judged.threshold is not None:
                 hot = lane.strange > HOT * lane.judged.threshold
                 strange = hot if strange is None else strange | hot
-        self._strange = strange
         if strange is not None:
-            self._told = np.where(strange & wider(at - self._told <= TOLD_S), at, self._told)
+            self._strange = strange
+        if self._strange is not None:
+            self._telling.stay(at, self._strange)
 
     def _event(self, sight: Sight, view: View, best: str, lanes: Mapping[str, _Lane]) -> Event:
         lane, at = lanes[best], sight.frame.at
         threshold = lane.judged.threshold or 1.0
         data: dict[str, object] = {"unusual": best, "score": lane.score, "threshold": round(threshold, 6)}
         data |= {"p_value": float(f"{lane.judged.p_value:.3g}"), "gate": best}
-        heat, places = None, np.zeros(0, np.intp)
+        heat, there, places = None, None, np.zeros(0, np.intp)
         if lane.strange is not None:
             there = around_peak(lane.strange, HOT * threshold)
             places = np.flatnonzero(there)
             known = self._memory.knows_elsewhere(view, int(lane.strange.argmax()))
             data |= {"unusual": "place" if known else "picture", "where": bounds(there)}
             heat = np.clip(lane.strange / np.float32(2 * threshold), 0, 1).astype(np.float32)
-            self._told = np.where(wider(there), at, self._told)
         elif lane.odd:
             data |= {"label": lane.odd.label, "where": [round(side, 4) for side in lane.odd.box]}
+        self._telling.tell(at, there)
         event = Event("anomaly", sight.frame.source, at, data, steps=self._steps(sight, best, lanes), heat=heat)
         if view.rows is not None and len(places):
             self._alerts[event.id] = places, view.rows[places]
@@ -290,7 +279,8 @@ class Unusual:
             if name in WINDOWS_S:
                 facts["lasted_s"] = WINDOWS_S[name]
             steps.append(Step(name, facts))
-        return (*steps, Step("cooldown", {"seconds": self._cooldown_s, "told_by": best}))
+        left = round(self._telling.left(sight.frame.at), 3)
+        return (*steps, Step("allowance", {"seconds_each": self._cooldown_s, "left": left, "told_by": best}))
 
     def _listen(self) -> None:
         """Do what was asked for from other threads."""

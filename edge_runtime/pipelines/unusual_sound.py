@@ -9,6 +9,7 @@ import numpy as np
 
 from edge_runtime.decision.anomaly import AnomalyMemory
 from edge_runtime.decision.site_threshold import SiteThreshold
+from edge_runtime.decision.telling import Telling
 from edge_runtime.types import SAMPLE_RATE_HZ, AudioChunk, Event, Step, Trace
 
 if TYPE_CHECKING:
@@ -27,7 +28,12 @@ FIRST_MINUTES, DAY_MINUTES = 5, 1440
 """What is usual is frozen after 5 minutes, then at 15, 30, 60 and so on, later once a day."""
 LEAST = 0.5
 """No sound nearer to what is known alarms, whatever the history: half of the usual spread."""
+SOON = 30
+"""Minutes of scores from which something is promised."""
 PATIENCE = 60
+"""Alarms of one hour speak once against the threshold: an hour may hold as many true ones as it likes."""
+STILL_S = 5.0
+"""What is strange again within so many seconds goes on, and is not told again."""
 DIGITS = 6
 
 
@@ -40,7 +46,7 @@ class UnusualSound:
     Args:
         cells: sound, float32 (samples,) at 16 kHz, to its spectrum in small steps, float32 (steps, bands).
         alarms_per_day: false alarms that the microphone may give in a day of listening.
-        cooldown_s: seconds before it may alarm again.
+        cooldown_s: seconds for each alarm, once some were told at once.
 
     Attributes:
         snapshot: what is worth keeping, as it was when last asked for.
@@ -65,11 +71,12 @@ class UnusualSound:
         self._usual: AnomalyMemory | None = None
         self._arrays: Mapping[str, NDArray[Any]] = {}
         self._digest = ""
-        self._threshold = SiteThreshold(self._alarms_per_day, least=LEAST, patience=PATIENCE)
+        self._threshold = SiteThreshold(self._alarms_per_day, least=LEAST, enough=SOON, patience=PATIENCE)
         self._minutes = 0
         self._next = FIRST_MINUTES
         self._settled = False
-        self._minute_at = self._told_at = float("-inf")
+        self._minute_at = float("-inf")
+        self._telling = Telling(self._cooldown_s)
         self.score = self._before = 0.0
 
     def step(self, chunk: AudioChunk) -> list[Event]:
@@ -109,7 +116,7 @@ class UnusualSound:
             "threshold": self._threshold.state(),
             "settled": self._settled,
             "before": self._before,
-            "told_at": None if self._told_at == float("-inf") else self._told_at,
+            "telling": self._telling.state(),
         }
         return state, self._arrays
 
@@ -119,7 +126,7 @@ class UnusualSound:
         self._digest, self._settled = str(state["memory"]), bool(state["settled"])
         self._threshold.restore(state["threshold"])
         self._before = float(state["before"])
-        self._told_at = float("-inf") if state["told_at"] is None else float(state["told_at"])
+        self._telling.restore(state["telling"])
         self._arrays = arrays
         self._usual = AnomalyMemory.from_arrays(arrays) if arrays else None
 
@@ -175,15 +182,16 @@ class UnusualSound:
         score = self.score
         judged = self._threshold.update(heard.at, score)
         strange = judged.threshold is not None and now > judged.threshold
-        if not judged.alarm or 0 <= heard.at - self._told_at < self._cooldown_s:
+        news = judged.alarm and self._telling.is_news(heard.at, STILL_S)
+        if not news or self._telling.left(heard.at) < 1:
             return [], strange
-        self._told_at = heard.at
+        self._telling.tell(heard.at)
         threshold, p_value = round(judged.threshold or 0.0, DIGITS), float(f"{judged.p_value:.3g}")
         steps = (
             Step("memory", {"hash": self._digest, "seconds_in_a_row": 2}),
             Step("sound", {"score": score, "threshold": threshold, "alarm": True, "p_value": p_value,
                            "history_minutes": self._threshold.minutes}),
-            Step("cooldown", {"seconds": self._cooldown_s, "told_by": "sound"}),
+            Step("allowance", {"seconds_each": self._cooldown_s, "left": round(self._telling.left(heard.at), 3)}),
         )  # fmt: skip
         data = {"unusual": "sound", "score": score, "threshold": threshold, "p_value": p_value, "gate": "sound"}
         return [Event("anomaly", heard.source, heard.at, data, steps=steps)], strange

@@ -124,6 +124,37 @@ def test_more_alarms_than_the_promise_can_be_wrong_about_raise_the_threshold() -
     assert not threshold.judge(20.0).alarm
 
 
+@pytest.mark.parametrize(
+    ("hours", "alarms"), [(1, True), (8, False)], ids=["many in one hour may all be true", "some in each hour are not"]
+)
+def test_alarms_of_an_hour_speak_once_against_the_threshold(hours: int, *, alarms: bool) -> None:
+    threshold = SiteThreshold(1.0, patience=60)
+    alarms_of(threshold, np.random.default_rng(2).exponential(1.0, 300))
+    for event in range(8):
+        for minute in range(7):
+            threshold.update((1000 + hours * 8 * event + minute) * 60.0, 20.0 if minute == 0 else 1.0)
+        for minute in range(7, hours * 8):
+            threshold.update((1000 + hours * 8 * event + minute) * 60.0, 1.0)
+    assert threshold.judge(20.0).alarm is alarms
+
+
+def test_how_something_begins_and_ends_is_no_history() -> None:
+    threshold = grown(np.random.default_rng(2))
+    before = threshold.threshold
+    for minute, score in enumerate([1.0, 1.0, 8.0, 50.0, 8.0, 1.0, 1.0]):
+        threshold.update((1000 + minute) * 60.0, score)
+    assert before is not None
+    assert threshold.threshold is not None
+    assert threshold.threshold < 1.5 * before
+
+
+def test_what_is_known_to_be_strange_is_told_before_the_history_is_long() -> None:
+    threshold = SiteThreshold(1.0, believed=5.0, enough=20)
+    alarms_of(threshold, np.random.default_rng(2).exponential(1.0, 25))
+    assert not threshold.judge(4.9).alarm
+    assert threshold.judge(5.1).alarm
+
+
 def test_no_score_below_the_least_alarms_where_nothing_ever_changes() -> None:
     threshold = SiteThreshold(1.0, least=0.5)
     alarms_of(threshold, np.zeros(200))

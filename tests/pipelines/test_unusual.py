@@ -27,7 +27,7 @@ IMAGE = np.zeros((2, 2, 3), np.uint8)
 LEARNT_MINUTES = 100
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 STEP_S = 4.0
-GATES = ["motion", "memory", "brief", "lasting", "place", "time", "cooldown"]
+GATES = ["motion", "memory", "brief", "lasting", "place", "time", "allowance"]
 STRANGE = np.random.default_rng(99).normal(0.0, 3.0, 24).astype(np.float32)
 
 
@@ -146,6 +146,33 @@ def test_something_else_is_told_while_the_first_thing_stays(camera: Camera) -> N
     assert len(camera.watch(400.0, first)) == 1
     (event,) = camera.watch(60.0, both)
     assert where(event)[0] > 0.5
+
+
+def test_many_things_may_happen_in_one_hour(camera: Camera) -> None:
+    corners = [(row, column) for row in (0, 4) for column in (0, 3, 6)]
+    events = []
+    for row, column in corners:
+        events += camera.watch(60.0, blob(row, column))
+        camera.watch(180.0)
+    assert len(events) == len(corners)
+
+
+def test_what_comes_thick_and_fast_is_not_told_all_of_it(camera: Camera) -> None:
+    rng = np.random.default_rng(4)
+    told = 0
+    for _ in range(60):
+        told += len(camera.watch(28.0, blob(int(rng.integers(0, 5)), int(rng.integers(0, 7)))))
+        camera.watch(64.0)
+    assert 6 <= told <= 6 + 60 * 92 / 300
+
+
+def test_a_look_now_and_then_learns_nothing_strange_either(camera: Camera) -> None:
+    camera.watch(20.0, blob(2, 4))
+    before = camera.unusual.kept()[1]["seen"][2 * COLUMNS + 4].copy()
+    for _ in range(20):
+        camera.at += 26.0
+        camera.watch(STEP_S, blob(2, 4))
+    assert np.array_equal(camera.unusual.kept()[1]["seen"][2 * COLUMNS + 4], before)
 
 
 def test_what_stays_for_half_an_hour_is_usual_in_the_end(camera: Camera) -> None:

@@ -168,7 +168,7 @@ def test_a_picture_that_was_retouched_is_found_out(copy: Records, ids: list[str]
 
 def test_what_was_heard_is_decided_again(tmp_path: Path, replayer: Replayer, monkeypatch: pytest.MonkeyPatch) -> None:
     # A history of some seconds instead of an hour.
-    monkeypatch.setattr("edge_runtime.decision.site_threshold.ENOUGH", 2)
+    monkeypatch.setattr("edge_runtime.pipelines.unusual_sound.SOON", 4)
     monkeypatch.setattr("edge_runtime.pipelines.unusual_sound.FIRST_MINUTES", 1)
     device, microphones = {"data_dir": str(tmp_path)}, [{"name": "kitchen"}]
     settings = Settings.model_validate({"device": device, "microphones": microphones})
