@@ -69,8 +69,8 @@ def score(
 @anomaly.command("list")
 def list_learnt(config: Config = None, as_json: Json = False) -> None:
     """Show what was learnt."""
-    for record in _inspector(config).known():
-        output.emit(record, as_json=as_json, words=output.normal_words)
+    records = _inspector(config).known()
+    output.emit_list(records, as_json=as_json, words=output.normal_words, nothing="nothing is learnt yet")
 
 
 @anomaly.command()

@@ -38,6 +38,16 @@ def emit(record: Record, *, as_json: bool, words: Callable[[Record], str]) -> No
     print(json.dumps(record, ensure_ascii=False, allow_nan=False) if as_json else words(record), flush=True)
 
 
+def emit_list(records: Iterable[Record], *, as_json: bool, words: Callable[[Record], str], nothing: str) -> None:
+    """Print records as JSON lines or in words; in words, `nothing` is said where there are none."""
+    there = False
+    for record in records:
+        there = True
+        emit(record, as_json=as_json, words=words)
+    if not there and not as_json:
+        print(nothing, flush=True)
+
+
 def expanded(values: Iterable[str]) -> Iterator[str]:
     """Yield values, those of standard input, one a line, in the place of "-"."""
     for value in values:

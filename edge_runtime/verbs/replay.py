@@ -41,8 +41,8 @@ def replay(
 
     records = Records(folder or evidence_folder(Settings.load(config)))
     if list_only:
-        for record in records.all():
-            output.emit(_listed(record), as_json=as_json, words=replay_words.listed_words)
+        listed, nothing = map(_listed, records.all()), f"no alert is kept in {records.folder}"
+        output.emit_list(listed, as_json=as_json, words=replay_words.listed_words, nothing=nothing)
         return
     from edge_runtime.wiring.replaying import Replayer  # noqa: PLC0415 - help and lists come faster without the models
 

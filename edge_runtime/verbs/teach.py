@@ -104,8 +104,8 @@ def list_taught(config: Config = None, as_json: Json = False) -> None:
     """Show what was taught."""
     from edge_runtime.wiring.teaching import taught  # noqa: PLC0415 - help comes faster without the models
 
-    for record in taught(listening_of(config)):
-        output.emit(record, as_json=as_json, words=output.taught_words)
+    records = taught(listening_of(config))
+    output.emit_list(records, as_json=as_json, words=output.taught_words, nothing="nothing is taught yet")
 
 
 @teach.command("remove")

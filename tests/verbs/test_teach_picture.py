@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,24 @@ def test_pictures_teach_a_name_that_is_listed_and_forgotten(
     assert (listed["name"], listed["usable"]) == ("the rug", True)
     assert command_line("teach", "remove", "the rug", *told)[0] == 0
     assert command_line("teach", "list", *told)[1] == ""
+
+
+@pytest.mark.parametrize(
+    ("verb", "said"),
+    [
+        pytest.param(("teach", "list"), "nothing is taught yet", id="taught"),
+        pytest.param(("anomaly", "list"), "nothing is learnt yet", id="learnt"),
+        pytest.param(("replay", "--list"), "no alert is kept in ", id="alerts"),
+    ],
+)
+def test_a_list_of_nothing_says_so_to_people(
+    tmp_path: Path, command_line: Callable[..., tuple[int, str, str]], verb: tuple[str, ...], said: str
+) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text(f"device: {{data_dir: {tmp_path}}}\n")
+    status, out, _ = command_line(*verb, "--config", str(config))
+    assert (status, out.startswith(said)) == (0, True)
+    assert command_line(*verb, "--config", str(config), "--json")[:2] == (0, "")
 
 
 def test_a_picture_that_is_none_is_named(tmp_path: Path, command_line: Callable[..., tuple[int, str, str]]) -> None:
