@@ -27,6 +27,9 @@ _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 # Level 24 is warnings: the child keeps them to itself, and puts the last one in its answer.
 _ENVIRONMENT = {"OPENCV_FFMPEG_LOGLEVEL": "24", "OPENCV_LOG_LEVEL": "SILENT", "OPENBLAS_NUM_THREADS": "1"}
 
+_KNOCKS = 50
+_WORTH_WAITING_S = 0.75
+
 # Greedy on purpose: a password may hold any character, and masking too much is the safe side.
 _USER_INFO = re.compile(r"(://[^\s:/@]*:).*@")
 _SECRET_VALUE = re.compile(r"((?:pass\w*|pwd|\w*-pw|loginpas|token|secret|\w*key|auth)=)[^\s&]*", re.IGNORECASE)
@@ -59,6 +62,7 @@ class Camera(Device):
         self._hardware = settings.hardware
         self._refused_until = 0.0
         self._refusal = ""
+        self._knocks = 0
 
     def frames(self) -> Iterator[Frame]:
         """Yield the newest picture, at most `fps` a second, until closed.
@@ -73,11 +77,15 @@ class Camera(Device):
     def _still_away(self) -> str:
         """Return why another capture process would fail, nothing where one is worth it: they are expensive."""
         host = host_of(self._settings.url)
-        if time.monotonic() < self._refused_until:
+        wait_s = self._refused_until - time.monotonic()
+        if wait_s > _WORTH_WAITING_S:
             return self._refusal
+        time.sleep(max(0.0, wait_s))
         if host is None or not is_number(host[0]) or _OPTIONS in os.environ:
             return ""
-        return knock(*host)
+        self._knocks += 1
+        # One that answers too slowly for us is tried nevertheless, about every two minutes.
+        return knock(*host) if self._knocks % _KNOCKS else ""
 
     def _start(self) -> ChildProgram:
         settings = self._settings

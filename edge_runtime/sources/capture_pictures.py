@@ -82,7 +82,8 @@ class Waiting:
     """How long pictures wait for a parent that is late to ask; the network keeps what comes meanwhile.
 
     On a busy box it is late now and then, and no picture is lost for half a second of it. One that is always late
-    holds reading up for half of the time at most, so that what it gets does not fall ever further behind.
+    holds reading up for half of the time at most, so that what it gets does not fall ever further behind. In the
+    beginning nothing waits: what a camera kept for its next viewer comes at once, and is old.
 
     Attributes:
         missed: pictures that were passed over because nobody asked in time.
@@ -90,7 +91,7 @@ class Waiting:
 
     def __init__(self, at: float) -> None:
         self.missed = 0
-        self._left_s = _WAIT_S
+        self._left_s = 0.0
         self._at = at
 
     def asked(self, wanted: Flag, at: float) -> bool:

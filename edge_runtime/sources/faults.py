@@ -8,6 +8,8 @@ import socket
 from urllib.parse import urlsplit
 
 _KNOCK_TIMEOUT_S = 1.5
+_HELLO_TIMEOUT_S = 1.5
+_RTSP = b"RTSP/"
 _PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
 _ADDRESS = re.compile(r"Connection to \S+ failed: ")
@@ -38,16 +40,17 @@ def explain(problem: str) -> str:
     return problem
 
 
-def host_of(url: str) -> tuple[str, int] | None:
-    """Return who serves a stream over TCP, None where that cannot be asked."""
+def host_of(url: str) -> tuple[str, int, str] | None:
+    """Return who serves a stream over TCP: host, port and scheme; None where that cannot be asked."""
     try:
         parts = urlsplit(url)
         port = parts.port or _PORTS.get(parts.scheme.lower())
     except ValueError:
         return None
-    if not parts.hostname or port is None or parts.scheme.lower() not in _PORTS:
+    scheme = parts.scheme.lower()
+    if not parts.hostname or port is None or scheme not in _PORTS:
         return None
-    return parts.hostname, port
+    return parts.hostname, port, scheme
 
 
 def is_number(host: str) -> bool:
@@ -59,12 +62,29 @@ def is_number(host: str) -> bool:
     return True
 
 
-def knock(host: str, port: int) -> str:
-    """Return why nobody lets us in at `host`, nothing where somebody does; takes 1.5 s at most, names aside."""
+def knock(host: str, port: int, scheme: str = "") -> str:
+    """Return why nobody lets us in at `host`, nothing where somebody does; takes 3 s at most, names aside.
+
+    Who serves `rtsp` must answer, too (OPTIONS, RFC 2326): with one that is there and talks nonsense, or nothing,
+    opening the stream would hang long after all is well again.
+    """
     try:
-        socket.create_connection((host, port), _KNOCK_TIMEOUT_S).close()
+        with socket.create_connection((host, port), _KNOCK_TIMEOUT_S) as line:
+            return _hello(line, host, port) if scheme == "rtsp" else ""
     except TimeoutError:
         return f"cannot be opened: nobody answers at port {port}"
     except OSError as error:
         return f"cannot be opened: {error.strerror or error}"
-    return ""
+
+
+def _hello(line: socket.socket, host: str, port: int) -> str:
+    line.settimeout(_HELLO_TIMEOUT_S)
+    name = f"[{host}]" if ":" in host else host
+    line.sendall(f"OPTIONS rtsp://{name}:{port}/ RTSP/1.0\r\nCSeq: 1\r\n\r\n".encode())
+    said = b""
+    while len(said) < len(_RTSP) and _RTSP.startswith(said):
+        more = line.recv(len(_RTSP) - len(said))
+        if not more:
+            return f"cannot be opened: what listens at port {port} hangs up"
+        said += more
+    return "" if said == _RTSP else f"cannot be opened: what answers at port {port} does not speak RTSP"

@@ -36,16 +36,16 @@ def test_a_problem_is_told_with_what_to_do(problem: str, meaning: str) -> None:
 @pytest.mark.parametrize(
     ("url", "host"),
     [
-        ("rtsp://u:p@10.0.0.2/live", ("10.0.0.2", 554)),
-        ("http://camera.local:8080/mjpg", ("camera.local", 8080)),
+        ("rtsp://u:p@10.0.0.2/live", ("10.0.0.2", 554, "rtsp")),
+        ("http://camera.local:8080/mjpg", ("camera.local", 8080, "http")),
         ("rtsp://10.0.0.2:99999/", None),
-        ("rtsp://[::1]:8554/a", ("::1", 8554)),
+        ("rtsp://[::1]:8554/a", ("::1", 8554, "rtsp")),
         ("udp://239.0.0.1:5000", None),
         ("/dev/video0", None),
         ("libcamerasrc ! appsink", None),
     ],
 )
-def test_who_can_be_knocked_for(url: str, host: tuple[str, int] | None) -> None:
+def test_who_can_be_knocked_for(url: str, host: tuple[str, int, str] | None) -> None:
     assert host_of(url) == host
 
 
@@ -59,6 +59,35 @@ def test_a_knock_says_whether_somebody_listens() -> None:
         port = server.getsockname()[1]
         assert knock("127.0.0.1", port) == ""
     assert knock("127.0.0.1", port) == "cannot be opened: Connection refused"
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        pytest.param(b"RTSP/1.0 401 Unauthorized\r\n\r\n", "", id="a camera, whatever it says"),
+        pytest.param(b"RT\x80\x13garbage", "what answers at port {} does not speak RTSP", id="garbage"),
+        pytest.param(b"", "what listens at port {} hangs up", id="nothing"),
+        pytest.param(None, "nobody answers at port {}", id="a frozen one"),
+    ],
+)
+def test_a_camera_that_is_there_must_answer(monkeypatch: pytest.MonkeyPatch, said: bytes | None, problem: str) -> None:
+    monkeypatch.setattr("edge_runtime.sources.faults._HELLO_TIMEOUT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def answer() -> None:
+            line, _ = server.accept()
+            with line:
+                line.recv(1000)
+                if said is None:
+                    time.sleep(0.4)
+                else:
+                    line.sendall(said)
+
+        camera = threading.Thread(target=answer)
+        camera.start()
+        assert knock("127.0.0.1", port, "rtsp") == (problem and f"cannot be opened: {problem.format(port)}")
+        camera.join(5)
 
 
 LOST = "RTP: missed 4 packets"
@@ -90,7 +119,7 @@ def test_what_builds_on_a_damaged_picture_is_damaged(pictures: list[tuple[str, b
     ],
 )
 def test_a_picture_waits_for_a_parent_that_is_late(late_s: list[float], missed: int) -> None:
-    waiting = Waiting(0.0)
+    waiting = Waiting(time.monotonic() - 5)
     began = time.monotonic()
     for late in late_s:
         wanted = Flag(os.eventfd(0))

@@ -130,7 +130,7 @@ def test_a_wrong_password_is_told_as_such_and_never_shown(clip: Path) -> None:
 
 
 def test_a_login_that_was_refused_is_not_tried_again_at_once(clip: Path) -> None:
-    with RtspCamera(clip, login=LOGIN) as server, camera(server, "user:Wr0ng", login_retry_s=0.7) as source:
+    with RtspCamera(clip, login=LOGIN) as server, camera(server, "user:Wr0ng", login_retry_s=1.6) as source:
         tried = []
         for _ in range(5):
             began = time.monotonic()
