@@ -4,8 +4,9 @@ python bench/faults.py [--faults 200] [--lanes 4] [--model]
 
 Real RTSP servers on loopback, one for each lane, are killed, frozen, slowed, made to send garbage or torn pictures,
 given another password, and our own capture processes killed and frozen; the first fault of each lane lasts a minute.
-Beside them runs a camera that nothing happens to: each of its pictures carries its number, so that one that is lost shows, and
-what its capture process counts tells by whom. With `--model` the model looks at what moves, as on a running box.
+Beside them runs a camera that nothing happens to: each of its pictures carries its number, so that one that is lost
+shows, and what its capture process counts tells by whom. With `--model` the model looks at what moves, as on a running
+box.
 """
 
 from __future__ import annotations
