@@ -156,8 +156,8 @@ def flood(camera: StaticCamera, begin: float, lasts: float, rng: np.random.Gener
     return Planted("flood", begin, begin + lasts, (0, rows - high, columns, rows), put)
 
 
-def missing(camera: StaticCamera, begin: float, lasts: float, rng: np.random.Generator) -> Planted:
-    """Something of the view is gone: the part with the most edges where nobody walks, and wall in its place."""
+def detailed(camera: StaticCamera, rng: np.random.Generator) -> tuple[int, int, int]:
+    """Return the top left corner and the side of a square of the view with many edges."""
     rows = camera.view.shape[0]
     side = rows // 4
     edges = cv2.Laplacian(cv2.cvtColor(camera.view, cv2.COLOR_RGB2GRAY), cv2.CV_32F)
@@ -165,6 +165,12 @@ def missing(camera: StaticCamera, begin: float, lasts: float, rng: np.random.Gen
     detail = detail[: rows - side, : camera.view.shape[1] - side].copy()
     best = np.argsort(-detail, axis=None)[: max(1, detail.size // 50)]
     y, x = (int(v) for v in np.unravel_index(rng.choice(best), detail.shape))
+    return x, y, side
+
+
+def missing(camera: StaticCamera, begin: float, lasts: float, rng: np.random.Generator) -> Planted:
+    """Something of the view is gone: the part with the most edges where nobody walks, and wall in its place."""
+    x, y, side = detailed(camera, rng)
     mask = np.zeros(camera.view.shape[:2], np.uint8)
     mask[y : y + side, x : x + side] = 1
     filled = cv2.inpaint(camera.view, mask, 9, cv2.INPAINT_TELEA).astype(np.float32)
@@ -175,3 +181,74 @@ def missing(camera: StaticCamera, begin: float, lasts: float, rng: np.random.Gen
         return out
 
     return Planted("missing", begin, begin + lasts, (x, y, x + side, y + side), put)
+
+
+def poster(camera: StaticCamera, begin: float, lasts: float, rng: np.random.Generator) -> Planted:
+    """Something flat and many-coloured on a wall."""
+    high, wide = int(camera.view.shape[0] * 0.25), int(camera.view.shape[0] * 0.18)
+    x, y = unvisited(camera, high, wide, rng)
+    fields = rng.uniform(40, 220, (6, 5, 3)).astype(np.float32)
+    picture = cv2.resize(fields, (wide, high), interpolation=cv2.INTER_NEAREST)
+
+    def put(scene: Floats, _: float) -> Floats:
+        out = scene.copy()
+        out[y : y + high, x : x + wide] = picture
+        return out
+
+    return Planted("poster", begin, begin + lasts, (x, y, x + wide, y + high), put)
+
+
+def spill(camera: StaticCamera, begin: float, lasts: float, rng: np.random.Generator) -> Planted:
+    """A dark stain that spreads on the ground within four seconds."""
+    rows, columns = camera.view.shape[:2]
+    high, wide = rows // 9, columns // 6
+    x, y = unvisited(camera, high, wide, rng)
+    y = min(max(y, int(rows * 0.6)), rows - high)
+    stain = np.zeros((rows, columns), np.float32)
+    middle, half = (x + wide // 2, y + high // 2), (wide // 2, high // 2)
+    cv2.ellipse(stain, middle, half, float(rng.uniform(-20, 20)), 0, 360, 1.0, -1)
+    soft = np.asarray(cv2.GaussianBlur(stain, (0, 0), 3), np.float32)[:, :, None]
+
+    def put(scene: Floats, passed: float) -> Floats:
+        out: Floats = scene * (1 - np.float32(0.55 * min(1.0, passed / 4)) * soft)
+        return out
+
+    return Planted("spill", begin, begin + lasts, (x, y, x + wide, y + high), put)
+
+
+def fire(camera: StaticCamera, begin: float, lasts: float, rng: np.random.Generator) -> Planted:
+    """Flames that never look the same twice."""
+    rows, columns = camera.view.shape[:2]
+    high, wide = rows // 6, rows // 7
+    x, y = unvisited(camera, high, wide, rng)
+
+    def put(scene: Floats, passed: float) -> Floats:
+        now = np.random.default_rng(int(passed * 7))
+        flames = np.zeros((rows, columns), np.float32)
+        for _ in range(5):
+            middle = (int(x + wide * now.uniform(0.3, 0.7)), int(y + high * now.uniform(0.4, 0.8)))
+            half = (int(wide * now.uniform(0.15, 0.3)), int(high * now.uniform(0.2, 0.5)))
+            cv2.ellipse(flames, middle, half, 0, 0, 360, 1.0, -1)
+        soft = np.asarray(cv2.GaussianBlur(flames, (0, 0), 4), np.float32)[:, :, None]
+        out: Floats = scene * (1 - 0.8 * soft) + soft * np.array([225, 135, 36], np.float32)
+        return out
+
+    return Planted("fire", begin, begin + lasts, (x, y, x + wide, y + high), put)
+
+
+def askew(camera: StaticCamera, begin: float, lasts: float, rng: np.random.Generator) -> Planted:
+    """A part of the view, with many edges, hangs at a slant."""
+    x, y, side = detailed(camera, rng)
+    turn = cv2.getRotationMatrix2D((side / 2, side / 2), 25, 1.0)
+    disc = np.zeros((side, side), np.float32)
+    cv2.circle(disc, (side // 2, side // 2), side // 2 - 2, 1.0, -1)
+    soft = np.asarray(cv2.GaussianBlur(disc, (0, 0), 2), np.float32)[:, :, None]
+
+    def put(scene: Floats, _: float) -> Floats:
+        out = scene.copy()
+        part = np.ascontiguousarray(scene[y : y + side, x : x + side])
+        turned = cv2.warpAffine(part, turn, (side, side), borderMode=cv2.BORDER_REFLECT)
+        out[y : y + side, x : x + side] = part + soft * (turned - part)
+        return out
+
+    return Planted("askew", begin, begin + lasts, (x, y, x + side, y + side), put)
