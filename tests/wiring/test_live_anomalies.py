@@ -177,7 +177,12 @@ def test_in_quiet_hours_a_sound_is_told_but_no_alert(
         attend_anomalies(house, settings.model_copy(update=heard), models, closing, once=False)
         house.taps["hall"](AudioChunk("hall", 1.0, np.zeros(16_000, np.float32)))
         stopping = threading.Event()
-        house.publish = lambda event: (house.told.append(event), stopping.set())
+
+        def publish(event: Event) -> None:
+            house.told.append(event)
+            stopping.set()
+
+        house.publish = publish
         house.servers["unusual-sounds"](stopping, lambda: None)
     (told,) = house.told
     assert bool(told.steps) is alerts
