@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 STRIDE = 32
 LARGEST_MAGNIFICATION = 6.0
 _BLOCK = 32
+_HALVES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,10 @@ def resized(image: Image, size: tuple[int, int]) -> Image:
     """Resize an RGB picture to (rows, columns), averaging where it shrinks and blending where it grows."""
     rows, columns = size
     shrinks = rows * columns < image.shape[0] * image.shape[1]
+    high, wide = image.shape[:2]
+    if high >= _HALVES * rows and wide >= _HALVES * columns and not (high % 2 or wide % 2):
+        # Quick, where averaging all at once is not; grey levels differ by 0.2 from that.
+        image = np.asarray(cv2.resize(image, (wide // 2, high // 2), interpolation=cv2.INTER_AREA), np.uint8)
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     out: Image = np.asarray(cv2.resize(image, (columns, rows), interpolation=method), np.uint8)
     return out

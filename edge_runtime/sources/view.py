@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -69,9 +69,9 @@ class View:
 
 
 def measure(image: Image) -> View:
-    """Return the measures of an RGB picture, uint8 (height, width, 3); about 2 ms for 1280x720."""
+    """Return the measures of an RGB picture, uint8 (height, width, 3); about 1 ms for 1280x720."""
     height = max(round(image.shape[0] * _WIDTH / image.shape[1]), 16)
-    small = np.asarray(cv2.resize(image, (_WIDTH, height), interpolation=cv2.INTER_AREA), np.float32)
+    small = np.asarray(cv2.resize(_halved(image), (_WIDTH, height), interpolation=cv2.INTER_AREA), np.float32)
     grey = np.ascontiguousarray(small[..., 1])
     cells = cv2.resize(grey, (_WIDTH // _COARSE, max(height // _COARSE, 2)), interpolation=cv2.INTER_AREA)
     steps = np.concatenate([np.abs(np.diff(cells, axis=axis)).ravel() for axis in (0, 1)])
@@ -155,18 +155,30 @@ class UsualView:
 def _sharpness(image: Image) -> float | None:
     stride, height = max(image.shape[0] // 90, 4), image.shape[0] - 3
     # Four rows together have half the noise, which would pass for sharp edges.
-    four = np.stack([image[row : height + row : stride, :, 1] for row in range(4)])
-    rows = np.asarray(four.sum(axis=0, dtype=np.int16) // 4, np.int16)
+    four = sum(image[row : height + row : stride, :, 1].astype(np.uint16) for row in range(4))
+    rows = np.asarray(four // 4, np.uint8)
     far = max(image.shape[1] // 40, 2)
-    fine, coarse = np.abs(np.diff(rows, axis=1)), np.abs(rows[:, far:] - rows[:, :-far])
-    highest = _top(coarse)
-    return math.log(max(_top(fine), 1.0) / highest) if highest >= _CLEAR_EDGE else None
+    highest = _top(cv2.absdiff(rows[:, far:], rows[:, :-far]))
+    return (
+        math.log(max(_top(cv2.absdiff(rows[:, 1:], rows[:, :-1])), 1.0) / highest) if highest >= _CLEAR_EDGE else None
+    )
 
 
-def _top(values: NDArray[np.int16]) -> float:
-    flat = values.ravel()
-    count = max(int(flat.size * _STRONGEST), 1)
-    return float(np.partition(flat, flat.size - count)[-count:].mean()) if flat.size else 0.0
+def _top(levels: Any) -> float:
+    """Return the mean of the strongest 1 % of the levels, uint8."""
+    count = max(int(levels.size * _STRONGEST), 1)
+    # From the strongest down, as many of each level as still belong to them: far quicker than sorting.
+    frequent = cv2.calcHist([levels], [0], None, [256], [0, 256]).ravel()[::-1]
+    taken = np.diff(np.minimum(np.cumsum(frequent), count), prepend=0)
+    return float(taken @ np.arange(255, -1, -1)) / count
+
+
+def _halved(image: Image) -> Image:
+    """Return a picture halved as long as twice its measured width is left: quick, where averaging at once is not."""
+    while image.shape[1] >= 4 * _WIDTH and not (image.shape[0] % 2 or image.shape[1] % 2):
+        size = image.shape[1] // 2, image.shape[0] // 2
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return image
 
 
 def _smeared(image: Image) -> float:
