@@ -61,6 +61,8 @@ class Grabber(Protocol):
 
 def grabber(request: Mapping[str, Any], problem: Any) -> Grabber:
     """Return what reads `request["url"]`; `problem` tells what FFmpeg said last."""
+    # One process a camera keeps the processor busy; sharing out each conversion wakes threads for nothing.
+    cv2.setNumThreads(1)
     url: str = request["url"]
     if " ! " in url:
         if cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
