@@ -145,11 +145,13 @@ def photograph(grey: Floats, dice: Dice) -> NDArray[np.uint8]:
     return photo
 
 
-def surfaces(kind: str, count: int, *, faulty: bool, seed: int) -> list[NDArray[np.uint8]]:
-    """Return photographs of one kind of surface, all with a fault or all without."""
+def surfaces(kind: str, count: int, *, faulty: bool, seed: int, shots: int = 1) -> list[NDArray[np.uint8]]:
+    """Return photographs of one kind of surface, so many of each piece, all with a fault or all without."""
     made = []
     for number in range(count):
-        dice = np.random.default_rng([seed, number, faulty, *kind.encode()])
+        dice = np.random.default_rng([seed, number // shots, faulty, *kind.encode()])
         grey = SURFACES[kind](dice)
-        made.append(photograph(with_fault(grey, SURFACES[kind](dice), dice) if faulty else grey, dice))
+        piece = with_fault(grey, SURFACES[kind](dice), dice) if faulty else grey
+        exposed = np.random.default_rng([seed, number, faulty, *kind.encode()])
+        made.append(photograph(piece if shots == 1 else piece * exposed.uniform(0.6, 1.5), exposed))
     return made

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-SIZE = 2000
+SIZE = 3000
 FALSE_ALARMS = 0.05
 """Share of normal things that may be called unusual, unless another is asked for."""
 
@@ -23,7 +23,6 @@ _ROUND = 8
 _PROJECTED = 32
 _CHUNK = 4096
 _LEAST_SPREAD = 0.05
-_MOST_SCORES = 2000
 _TOP = 3
 _FORMAT = 1
 _COOL = 0.75
@@ -44,8 +43,6 @@ class AnomalyMemory:
         self.size = size
         self.count = 0
         """Rows that were learnt, kept or not."""
-        self.scores: tuple[float, ...] = ()
-        """What normal things scored against a memory that had not learnt them, newest last."""
         self._rows: Floats = np.empty((0, 0), np.float32)
         self._reach = 0.0
         self._fresh: tuple[Floats, ...] = ()
@@ -74,14 +71,6 @@ class AnomalyMemory:
         self._ready = None
         if sum(map(len, self._fresh)) >= _ROUND * self.size:
             self._settle()
-
-    def judge(self, scores: Sequence[float]) -> None:
-        """Take note of what normal things scored that this memory had not learnt: its threshold comes from them."""
-        self.scores = (*self.scores, *map(float, scores))[-_MOST_SCORES:]
-
-    def threshold(self, false_alarms: float = FALSE_ALARMS) -> float:
-        """Return the score that at most this share of normal things exceeds."""
-        return exceeded_by(self.scores, false_alarms)
 
     def score(self, cells: Floats) -> tuple[float, Floats]:
         """Return how unusual a thing is, and each of its cells: distances to the nearest remembered row, 1 is a spread.
@@ -123,7 +112,6 @@ class AnomalyMemory:
             "reach": np.array(self._reach),
             "mean": self._mean,
             "squares": self._squares,
-            "scores": np.array(self.scores, np.float64),
         }
 
     @classmethod
@@ -142,7 +130,6 @@ class AnomalyMemory:
             memory._reach = float(arrays["reach"])
             memory._mean = np.asarray(arrays["mean"], np.float64)
             memory._squares = np.asarray(arrays["squares"], np.float64)
-            memory.scores = tuple(np.asarray(arrays["scores"], np.float64).tolist())
         except (KeyError, TypeError) as error:
             raise ValueError(f"no anomaly memory ({error})") from None
         if memory._rows.shape[1:] != memory._mean.shape or memory._mean.shape != memory._squares.shape:

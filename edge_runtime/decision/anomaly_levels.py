@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from edge_runtime.decision.anomaly import FALSE_ALARMS, SIZE, AnomalyMemory, exceeded_by
+from edge_runtime.decision.anomaly_whole import WholeMemory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,23 +17,29 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-_LEAST_SPREAD = 0.01
+_LEAST, _LEAST_SPREAD = 1e-9, 0.01
+_MOST_SCORES = 2000
+_WHOLE = "whole"
 
 
 class LevelMemory:
-    """One AnomalyMemory for each level of detail.
+    """One AnomalyMemory for each level of detail, and what things are like as a whole.
 
-    What one level makes of a thing is measured by what it makes of normal things that it has not learnt: by how many of
-    their spreads its logarithm is above their middle.
+    What each of them makes of a thing is measured by what it makes of normal things that it has not learnt: by how many
+    of their spreads its logarithm is above their middle. Their exponentials are averaged, so that one that is sure of a
+    fault need not be borne out by the others.
 
     Args:
-        weights: how much each level counts.
-        size: rows that each keeps at most.
+        weights: how much each level counts; the whole counts 1.
+        size: rows that each level keeps at most.
     """
 
     def __init__(self, weights: Sequence[float], size: int = SIZE) -> None:
         self.weights = np.array(weights, np.float64)
         self.memories = tuple(AnomalyMemory(size) for _ in weights)
+        self.whole = WholeMemory()
+        self.scores: NDArray[np.float64] = np.empty((0, len(weights) + 1))
+        """What each level, and at last the whole, makes of normal things it had not learnt, newest last."""
 
     @property
     def count(self) -> int:
@@ -47,45 +54,49 @@ class LevelMemory:
         """
         for memory, cells in zip(self.memories, levels, strict=True):
             memory.learn(cells)
+        self.whole.learn(_whole(levels))
 
     def judge(self, things: Sequence[Sequence[float]]) -> None:
-        """Take note of what normal things scored in each level that these memories had not learnt."""
-        for place, memory in enumerate(self.memories):
-            memory.judge([levels[place] for levels in things])
+        """Take note of what normal things scored, by `each`, that these memories had not learnt."""
+        scores = np.array(things, np.float64).reshape(-1, self.scores.shape[1])
+        self.scores = np.concatenate([self.scores, scores])[-_MOST_SCORES:]
 
     def each(self, levels: Sequence[Floats]) -> tuple[float, ...]:
-        """Return what each level by itself makes of a thing."""
-        return tuple(memory.score(cells)[0] for memory, cells in zip(self.memories, levels, strict=True))
+        """Return what each level by itself, and at last the whole, makes of a thing."""
+        scores = [memory.score(cells)[0] for memory, cells in zip(self.memories, levels, strict=True)]
+        return (*scores, self.whole.score(_whole(levels)))
 
     def score(self, levels: Sequence[Floats]) -> tuple[float, Floats]:
         """Return how unusual a thing is, 1 being what normal things are, and each of its cells in the finest level.
 
         Raises:
-            ValueError: nothing was learnt, or cells have other features.
+            ValueError: fewer than two things were learnt, or cells have other features.
         """
         found = [memory.score(cells) for memory, cells in zip(self.memories, levels, strict=True)]
         finest = max((heat.shape for _, heat in found), key=math.prod)
-        middles = [math.exp(middle) for middle, _ in self._spreads()]
-        heats = [_stretched(heat, finest) / np.float32(m) for (_, heat), m in zip(found, middles, strict=True)]
+        middles, _ = self._spreads()
+        heats = [_stretched(heat, finest) / np.float32(m) for (_, heat), m in zip(found, np.exp(middles), strict=False)]
         heat: Floats = np.average(np.stack(heats), 0, self.weights).astype(np.float32)
-        return float(self._together(np.array([[score for score, _ in found]]))[0]), heat
+        scores = np.array([[*(score for score, _ in found), self.whole.score(_whole(levels))]])
+        return float(self._together(scores)[0]), heat
 
     def threshold(self, false_alarms: float = FALSE_ALARMS) -> float:
         """Return the score that at most this share of normal things exceeds."""
-        things = np.array([memory.scores for memory in self.memories], np.float64).T
-        return exceeded_by(self._together(things).tolist() if things.size else (), false_alarms)
+        return exceeded_by(self._together(self.scores).tolist(), false_alarms)
 
     def copy(self) -> LevelMemory:
         """Return another memory of the same; what one learns from now on the other does not."""
         other = LevelMemory(self.weights.tolist())
         other.memories = tuple(memory.copy() for memory in self.memories)
+        other.whole, other.scores = self.whole.copy(), self.scores
         return other
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all of it by name, for an .npz file."""
-        arrays = [memory.to_arrays() for memory in self.memories]
-        named = {f"{place}.{name}": array for place, one in enumerate(arrays) for name, array in one.items()}
-        return {"weights": self.weights, **named}
+        parts = {str(place): memory.to_arrays() for place, memory in enumerate(self.memories)}
+        parts[_WHOLE] = self.whole.to_arrays()
+        named = {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
+        return {"weights": self.weights, "scores": self.scores, **named}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -94,33 +105,47 @@ class LevelMemory:
         Raises:
             ValueError: the arrays are those of no memory, or of one of another format.
         """
-        weights = arrays.get("weights")
-        if weights is None or weights.ndim != 1:
+        weights, scores = arrays.get("weights"), arrays.get("scores")
+        if weights is None or weights.ndim != 1 or scores is None:
             raise ValueError("no anomaly memory (it has no levels)")
         memory = cls(weights.tolist())
-        marks = [f"{place}." for place in range(len(weights))]
-        memory.memories = tuple(
-            AnomalyMemory.from_arrays({k.removeprefix(mark): v for k, v in arrays.items() if k.startswith(mark)})
-            for mark in marks
-        )
+        if scores.shape[1:] != memory.scores.shape[1:]:
+            raise ValueError("no anomaly memory (its arrays do not fit each other)")
+        memory.scores = np.asarray(scores, np.float64)
+        memory.memories = tuple(AnomalyMemory.from_arrays(_part(arrays, place)) for place in range(len(weights)))
+        memory.whole = WholeMemory.from_arrays(_part(arrays, _WHOLE))
         return memory
 
-    def _spreads(self) -> list[tuple[float, float]]:
-        """Return middle and spread of the logarithms of what each level makes of normal things."""
-        found = []
-        for memory in self.memories:
-            logs = np.log(np.maximum(np.asarray(memory.scores, np.float64), 1e-9))
-            some = len(logs) > 1
-            found.append((float(np.mean(logs)), max(float(np.std(logs)), _LEAST_SPREAD)) if some else (0.0, 1.0))
-        return found
+    def _spreads(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return middles and spreads of the logarithms of what the levels and the whole make of normal things."""
+        if len(self.scores) < 2:
+            return np.zeros(self.scores.shape[1]), np.ones(self.scores.shape[1])
+        logs = np.log(np.maximum(self.scores, _LEAST))
+        return logs.mean(0), np.maximum(logs.std(0), _LEAST_SPREAD)
 
     def _together(self, things: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return one score for what the levels make of each thing, shape (things, levels)."""
-        middles, spreads = np.array(self._spreads()).T
-        above = (np.log(np.maximum(things, 1e-9)) - middles) / spreads
-        share = self.weights / self.weights.sum()
-        scores: NDArray[np.float64] = np.exp((above @ share) * (spreads @ share))
-        return scores
+        """Return one score for what levels and whole make of each thing, shape (things, levels and one)."""
+        middles, spreads = self._spreads()
+        share = np.append(self.weights, 1.0) / (self.weights.sum() + 1.0)
+
+        def above(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+            spread = (np.log(np.maximum(scores, _LEAST)) - middles) / spreads
+            # The same as the logarithm of the mean of exponentials, without their overflow.
+            return np.asarray(np.logaddexp.reduce(spread + np.log(share), axis=1), np.float64)
+
+        usual = float(np.median(above(self.scores))) if len(self.scores) else 0.0
+        return np.asarray(np.exp((above(things) - usual) * float(spreads @ share)), np.float64)
+
+
+def _part(arrays: Mapping[str, NDArray[Any]], name: object) -> dict[str, NDArray[Any]]:
+    """Return the arrays of one part, by their names in it."""
+    mark = f"{name}."
+    return {key.removeprefix(mark): array for key, array in arrays.items() if key.startswith(mark)}
+
+
+def _whole(levels: Sequence[Floats]) -> NDArray[np.float64]:
+    """Return the mean of each feature over all cells, level after level."""
+    return np.concatenate([cells.reshape(-1, cells.shape[-1]).mean(0, dtype=np.float64) for cells in levels])
 
 
 def _stretched(heat: Floats, shape: tuple[int, ...]) -> Floats:

@@ -194,7 +194,7 @@ class Learning:
     def judge(self) -> None:
         """Let the memory know what files score that were not learnt."""
         judges = [(self._others[fold], [cells.astype(np.float32) for cells in levels]) for fold, levels in self._kept]
-        self._memory.judge([judge.each(levels) for judge, levels in judges if judge.count])
+        self._memory.judge([judge.each(levels) for judge, levels in judges if judge.whole.count > 1])
 
 
 def expanded(paths: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from edge_runtime.decision.anomaly import AnomalyMemory, warmth
+from edge_runtime.decision.anomaly import AnomalyMemory, exceeded_by, warmth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,14 +78,12 @@ def test_a_copy_learns_for_itself() -> None:
 
 def test_it_is_the_same_after_a_restart_and_wherever_the_same_was_learnt() -> None:
     memory = taught()
-    memory.judge([1.0, 2.0, 3.0])
     again = AnomalyMemory.from_arrays(memory.to_arrays())
     cells = things(50)
     for other in (again, taught()):
         assert other.score(cells)[0] == memory.score(cells)[0]
         assert (other.score(cells)[1] == memory.score(cells)[1]).all()
     assert again.digest() == memory.digest()
-    assert again.threshold() == memory.threshold()
     for one in (memory, again):
         one.learn(things(51))
     assert again.digest() == memory.digest()
@@ -103,16 +101,13 @@ def test_it_is_the_same_after_a_restart_and_wherever_the_same_was_learnt() -> No
 def test_the_threshold_comes_from_what_normal_things_scored(
     scores: range, false_alarms: float, threshold: float
 ) -> None:
-    memory = AnomalyMemory()
-    memory.judge([float(score) for score in scores])
-    assert memory.threshold(false_alarms) == pytest.approx(threshold)
+    assert exceeded_by([float(score) for score in scores], false_alarms) == pytest.approx(threshold)
 
 
 def test_the_share_of_false_alarms_is_the_one_that_was_asked_for() -> None:
     memory = taught(lessons=60)
-    memory.judge([memory.score(things(1000 + seed))[0] for seed in range(400)])
-    above = [memory.score(things(5000 + seed))[0] > memory.threshold(0.1) for seed in range(400)]
-    assert 0.05 < np.mean(above) < 0.16
+    threshold = exceeded_by([memory.score(things(1000 + seed))[0] for seed in range(400)], 0.1)
+    assert 0.05 < np.mean([memory.score(things(5000 + seed))[0] > threshold for seed in range(400)]) < 0.16
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,12 @@ def test_what_one_level_sees_is_seen(memory: LevelMemory, level: int, place: tup
     assert divmod(int(heat.argmax()), 6) == place
 
 
+def test_what_only_the_whole_shows_is_seen(memory: LevelMemory) -> None:
+    fine, coarse = thing(300)
+    score, _ = memory.score((fine + 0.8, coarse))
+    assert score > memory.threshold(), "each cell is one that is seen, all of them at once are not"
+
+
 def test_normal_things_score_about_one(memory: LevelMemory) -> None:
     scores = [memory.score(thing(seed))[0] for seed in range(500, 600)]
     assert np.median(scores) == pytest.approx(1.0, abs=0.05)
@@ -70,5 +76,7 @@ def test_before_anything_was_judged_nothing_is_unusual() -> None:
 def test_a_memory_of_another_kind_is_refused(memory: LevelMemory) -> None:
     with pytest.raises(ValueError, match="it has no levels"):
         LevelMemory.from_arrays(memory.memories[0].to_arrays())
+    with pytest.raises(ValueError, match="do not fit"):
+        LevelMemory.from_arrays({**memory.to_arrays(), "scores": np.zeros((3, 2))})
     with pytest.raises(ValueError, match="zip"):
         memory.learn(thing(1)[:1])

@@ -83,11 +83,10 @@ def test_what_scores_a_file_has_not_learnt_it() -> None:
     for lesson in lessons:
         learning.add(lesson)
     learning.judge()
-    assert [len(one.scores) for one in memory.memories] == [12, 12]
+    assert memory.scores.shape == (12, 3)
     assert max(memory.each(lesson)[0] for lesson in lessons) < 0.01, "what was learnt is known by heart"
     fresh = [memory.each(levels(dice)) for _ in range(50)]
-    for place, one in enumerate(memory.memories):
-        assert np.median(one.scores) == pytest.approx(np.median([each[place] for each in fresh]), rel=0.25)
+    assert np.median(memory.scores, 0) == pytest.approx(np.median(fresh, 0), rel=0.25)
 
 
 def test_many_files_are_judged_by_a_sample_of_every_fold() -> None:
@@ -96,7 +95,7 @@ def test_many_files_are_judged_by_a_sample_of_every_fold() -> None:
     for number in range(700):
         learning.add([np.full((1, 3), number % 7, np.float32)])
     learning.judge()
-    assert 150 <= len(memory.memories[0].scores) <= 300
+    assert 150 <= len(memory.scores) <= 300
     assert memory.count == 700
 
 
