@@ -14,6 +14,7 @@ pictures), `/a still` (the other clip, in which nothing moves), `/a well`. Serve
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import re
 import sys
@@ -56,9 +57,10 @@ class Stream:
         media.connect("unprepared", lambda _: self._sources.remove(source))
 
     def _schedule(self) -> None:
-        # By the clock, so that a busy machine does not slow the camera down.
-        due_s = (int(time.monotonic() / self._period_s) + 1) * self._period_s - time.monotonic()
-        GLib.timeout_add(max(1, round(due_s * 1000)), self._send)
+        # By the clock, so that a busy machine does not slow the camera down; never early, for that would be once more.
+        now_s = time.monotonic()
+        due_s = (int(now_s / self._period_s) + 1) * self._period_s - now_s
+        GLib.timeout_add(max(1, math.ceil(due_s * 1000)), self._send)
 
     def _send(self) -> bool:
         self._schedule()
