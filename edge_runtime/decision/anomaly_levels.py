@@ -30,12 +30,13 @@ class LevelMemory:
     fault need not be borne out by the others.
 
     Args:
-        weights: how much each level counts; the whole counts 1.
+        weights: how much each level counts.
         size: rows that each level keeps at most.
+        whole: how much the whole counts.
     """
 
-    def __init__(self, weights: Sequence[float], size: int = SIZE) -> None:
-        self.weights = np.array(weights, np.float64)
+    def __init__(self, weights: Sequence[float], size: int = SIZE, whole: float = 1.0) -> None:
+        self.weights = np.array([*weights, whole], np.float64)
         self.memories = tuple(AnomalyMemory(size) for _ in weights)
         self.whole = WholeMemory()
         self.scores: NDArray[np.float64] = np.empty((0, len(weights) + 1))
@@ -76,7 +77,7 @@ class LevelMemory:
         finest = max((heat.shape for _, heat in found), key=math.prod)
         middles, _ = self._spreads()
         heats = [_stretched(heat, finest) / np.float32(m) for (_, heat), m in zip(found, np.exp(middles), strict=False)]
-        heat: Floats = np.average(np.stack(heats), 0, self.weights).astype(np.float32)
+        heat: Floats = np.average(np.stack(heats), 0, self.weights[:-1]).astype(np.float32)
         scores = np.array([[*(score for score, _ in found), self.whole.score(_whole(levels))]])
         return float(self._together(scores)[0]), heat
 
@@ -86,7 +87,7 @@ class LevelMemory:
 
     def copy(self) -> LevelMemory:
         """Return another memory of the same; what one learns from now on the other does not."""
-        other = LevelMemory(self.weights.tolist())
+        other = LevelMemory(self.weights[:-1].tolist(), whole=float(self.weights[-1]))
         other.memories = tuple(memory.copy() for memory in self.memories)
         other.whole, other.scores = self.whole.copy(), self.scores
         return other
@@ -108,11 +109,11 @@ class LevelMemory:
         weights, scores = arrays.get("weights"), arrays.get("scores")
         if weights is None or weights.ndim != 1 or scores is None:
             raise ValueError("no anomaly memory (it has no levels)")
-        memory = cls(weights.tolist())
+        memory = cls(weights[:-1].tolist(), whole=float(weights[-1]))
         if scores.shape[1:] != memory.scores.shape[1:]:
             raise ValueError("no anomaly memory (its arrays do not fit each other)")
         memory.scores = np.asarray(scores, np.float64)
-        memory.memories = tuple(AnomalyMemory.from_arrays(_part(arrays, place)) for place in range(len(weights)))
+        memory.memories = tuple(AnomalyMemory.from_arrays(_part(arrays, place)) for place in range(len(weights) - 1))
         memory.whole = WholeMemory.from_arrays(_part(arrays, _WHOLE))
         return memory
 
@@ -126,12 +127,13 @@ class LevelMemory:
     def _together(self, things: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return one score for what levels and whole make of each thing, shape (things, levels and one)."""
         middles, spreads = self._spreads()
-        share = np.append(self.weights, 1.0) / (self.weights.sum() + 1.0)
+        share = self.weights / self.weights.sum()
 
         def above(scores: NDArray[np.float64]) -> NDArray[np.float64]:
             spread = (np.log(np.maximum(scores, _LEAST)) - middles) / spreads
             # The same as the logarithm of the mean of exponentials, without their overflow.
-            return np.asarray(np.logaddexp.reduce(spread + np.log(share), axis=1), np.float64)
+            counted = share > 0
+            return np.asarray(np.logaddexp.reduce(spread[:, counted] + np.log(share[counted]), axis=1), np.float64)
 
         usual = float(np.median(above(self.scores))) if len(self.scores) else 0.0
         return np.asarray(np.exp((above(things) - usual) * float(spreads @ share)), np.float64)

@@ -76,7 +76,7 @@ class Inspector:
         if before is not None:
             self._check(name, before)
         kind = before.kind if before else _first_kind(paths)
-        memory = before.memory if before else LevelMemory(self._weights(kind))
+        memory = before.memory if before else self._empty(kind)
         learning = Learning(memory)
         for path in paths:
             try:
@@ -134,8 +134,9 @@ class Inspector:
     def _eyes(self) -> PatchEyes:
         return PatchEyes(self._models.image, self._models.manifest)
 
-    def _weights(self, kind: Kind) -> tuple[float, ...]:
-        return (1.0,) if kind == "sound" else self._eyes.weights
+    def _empty(self, kind: Kind) -> LevelMemory:
+        # A bang is a tenth of a second of many: the whole of a sound hides it.
+        return LevelMemory([1.0], whole=0.0) if kind == "sound" else LevelMemory(self._eyes.weights)
 
     def _cells(self, path: str, kind: Kind) -> tuple[Floats, ...]:
         if _kind(Path(path)) != kind:

@@ -48,6 +48,16 @@ def test_what_only_the_whole_shows_is_seen(memory: LevelMemory) -> None:
     assert score > memory.threshold(), "each cell is one that is seen, all of them at once are not"
 
 
+def test_the_whole_may_be_left_out() -> None:
+    memory = LevelMemory([1, 0.5], 200, whole=0)
+    for seed in range(40):
+        memory.learn(thing(seed))
+    memory.judge([memory.each(thing(seed)) for seed in range(100, 200)])
+    fine, coarse = thing(300)
+    assert memory.score((fine + 0.6, coarse))[0] < memory.threshold() < memory.score((fine * 3, coarse))[0]
+    assert LevelMemory.from_arrays(memory.to_arrays()).score(thing(7))[0] == memory.score(thing(7))[0]
+
+
 def test_normal_things_score_about_one(memory: LevelMemory) -> None:
     scores = [memory.score(thing(seed))[0] for seed in range(500, 600)]
     assert np.median(scores) == pytest.approx(1.0, abs=0.05)
