@@ -211,6 +211,24 @@ def test_a_camera_whose_encoder_drops_the_noise_is_given_a_minute() -> None:
     assert told[-1] is PictureStatus.FROZEN
 
 
+@pytest.mark.parametrize(
+    ("noise_after", "told_often"),
+    [
+        pytest.param(0.0, False, id="something moves in a picture without noise: it was not frozen"),
+        pytest.param(1.5, True, id="it thaws each time: the noise is back everywhere"),
+    ],
+)
+def test_who_is_wrong_a_few_times_waits_longer(noise_after: float, told_often: bool) -> None:
+    health, told = PictureHealth(), []
+    for at in range(800):
+        image = cut(street()).copy()
+        image[at // 80 % 4 * 40 :, :60] //= 2
+        picture = noisy(image, noise_after) if at % 80 < 20 and noise_after else image
+        told.append(health.check(Frame("door", at / 4, picture)).status is PictureStatus.FROZEN)
+    assert any(told[:320])
+    assert any(told[-320:]) is told_often
+
+
 def test_a_picture_too_small_to_judge_is_well() -> None:
     health = PictureHealth()
     assert watch(health, lambda at: np.full((4, 4, 3), at, np.uint8), 5)[-1] == Finding(PictureStatus.OK)
