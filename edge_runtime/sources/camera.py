@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import time
 from typing import TYPE_CHECKING
@@ -29,6 +30,10 @@ _ENVIRONMENT = {"OPENCV_FFMPEG_LOGLEVEL": "24", "OPENCV_LOG_LEVEL": "SILENT", "O
 
 _KNOCKS = 50
 _WORTH_WAITING_S = 0.75
+
+_QUICK_LOGINS_S = 120.0
+_SLOW_LOGIN_S, _SLOWEST_LOGIN_S = 60.0, 600.0
+"""Many cameras lock out who tries a wrong password again and again; nobody mends one as quickly for ever."""
 
 # Greedy on purpose: a password may hold any character, and masking too much is the safe side.
 _USER_INFO = re.compile(r"(://[^\s:/@]*:).*@")
@@ -60,8 +65,10 @@ class Camera(Device):
         self._pace = Pace(settings.fps)
         self._failed = False
         self._hardware = settings.hardware
+        self._refused_since: float | None = None
         self._refused_until = 0.0
-        self._refusal = ""
+        self._refusal = self._next_login = ""
+        self._login_wait_s = 0.0
         self._knocks = 0
 
     def frames(self) -> Iterator[Frame]:
@@ -109,7 +116,7 @@ class Camera(Device):
             while not self._closed:
                 child.want()
                 told, pixels = child.answer(timeout_s)
-                seen, self._failed = True, False
+                seen, self._failed, self._refused_since = True, False, None
                 self.arrival = Arrival(told["at"], told["seen"], told["damaged"], told["media_s"])
                 self.missed = missed_before + told["missed"]
                 self.trouble = self._pace.update(self.arrival)
@@ -124,14 +131,27 @@ class Camera(Device):
     def _told(self, problem: str) -> str:
         self._failed = True
         reason = explain(problem)
-        if reason.startswith(LOGIN_REFUSED) and problem is not self._refusal:
-            self._refusal = problem
-            self._refused_until = time.monotonic() + self._settings.login_retry_s
+        if reason.startswith(LOGIN_REFUSED):
+            if time.monotonic() >= self._refused_until:
+                self._refuse(problem)
+            reason += self._next_login
         url = self._settings.url
         said = mask_credentials(reason)
         for secret in _secrets(url):
             said = said.replace(secret, "***")
         return f"camera {self.name} at {mask_credentials(url)} {said}"
+
+    def _refuse(self, problem: str) -> None:
+        """Settle when the login is tried again: soon at first, for it may have been set anew; then ever more rarely."""
+        now = time.monotonic()
+        if self._refused_since is None:
+            self._refused_since, self._login_wait_s, self._next_login = now, 0.0, ""
+        wait_s = self._settings.login_retry_s
+        if now - self._refused_since >= _QUICK_LOGINS_S:
+            self._login_wait_s = min(max(2 * self._login_wait_s, _SLOW_LOGIN_S), _SLOWEST_LOGIN_S)
+            wait_s = max(wait_s, self._login_wait_s * random.uniform(0.8, 1.0))  # noqa: S311  # jitter
+            self._next_login = f"; tried again within {max(wait_s, self._login_wait_s) / 60:.3g} min"
+        self._refusal, self._refused_until = problem, now + wait_s
 
 
 def _secrets(url: str) -> set[str]:
