@@ -1,6 +1,7 @@
 """Eight cameras on one box: from picture to MQTT, and what it costs beside a plain OpenCV and onnxruntime loop.
 
-python bench/cameras.py [--clip VIDEO] [--cameras 8] [--still 11] [--cycles 1] [--rounds 1] [--only plain every]
+python bench/cameras.py [--clip VIDEO] [--cameras 8] [--still 11] [--cycles 1] [--rounds 1] [--threads 1]
+                        [--only plain every]
 
 A real RTSP server sends 720p at 5 pictures a second, encoded beforehand: the clip (the embedded one of 14 s if none is
 given) and then, for --still seconds, its first picture with a sensor's noise, as most cameras look at most of the time;
@@ -12,7 +13,7 @@ for 5 s, and for whole cycles of what is sent: so all get the very same pictures
 * plain: `plain_cameras.py`, the same detections on each picture.
 * every: this program with the motion gate open, so that it does the same detections.
 * watched: this program with its motion gate, still without anomaly, evidence and Home Assistant.
-* shipped: this program with its default settings, but for its servers (API, Wyoming).
+* shipped: this program with its default settings, but for its servers (API, Wyoming) and --threads.
 """
 
 from __future__ import annotations
@@ -169,13 +170,13 @@ def with_listener(settings_file: Path, seconds: float, broker: Mosquitto) -> dic
     return {**found, "to_mqtt_ms": [took for at, took in heard if begin <= at <= end]}
 
 
-def settings_of(urls: list[str], port: int, folder: Path, extra: str) -> Path:
+def settings_of(urls: list[str], port: int, folder: Path, extra: str, threads: int) -> Path:
     """Write the settings of a box with these cameras."""
     cameras = ", ".join(f"{{name: camera{number}, url: '{url}', fps: 5}}" for number, url in enumerate(urls))
     data = tempfile.mkdtemp(dir=folder)
     path = folder / "edge.yaml"
     path.write_text(
-        f"device: {{data_dir: {data}}}\ncameras: [{cameras}]\nmqtt: {{port: {port}}}\n"
+        f"device: {{data_dir: {data}, threads: {threads}}}\ncameras: [{cameras}]\nmqtt: {{port: {port}}}\n"
         f"api: {{enabled: false}}\nwyoming: {{enabled: false}}\n{extra}"
     )
     return path
@@ -216,9 +217,9 @@ def compare(asked: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
         for number in range(asked.rounds):
             for name in asked.only[:: -1 if number % 2 else 1]:
                 if name == "plain":
-                    found = apart(str(PLAIN), f"{seconds:g}", *urls)
+                    found = apart(str(PLAIN), f"{seconds:g}", str(asked.threads), *urls)
                 else:
-                    settings = settings_of(urls, broker.port, folder, EXTRA[name])
+                    settings = settings_of(urls, broker.port, folder, EXTRA[name], asked.threads)
                     found = with_listener(settings, seconds, broker)
                 rows.append(row(name, found, len(urls)))
                 print(json.dumps(rows[-1]), flush=True)
@@ -242,6 +243,7 @@ def main() -> None:
     parser.add_argument("--still", type=float, default=11.0, help="seconds without motion in each cycle")
     parser.add_argument("--cycles", type=int, default=1, help="how many of them are measured")
     parser.add_argument("--rounds", type=int, default=1, help="how often the contenders take turns")
+    parser.add_argument("--threads", type=int, default=1, help="processor threads of one run of the model, for all")
     parser.add_argument("--only", nargs="+", choices=["plain", *EXTRA], default=["plain", *EXTRA])
     parser.add_argument("--box", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, help=argparse.SUPPRESS)

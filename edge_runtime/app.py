@@ -40,7 +40,7 @@ from edge_runtime.wiring.household import keep_time
 from edge_runtime.wiring.live_anomalies import attend_anomalies
 from edge_runtime.wiring.mouth import Mouth
 from edge_runtime.wiring.senses import make_event_log
-from edge_runtime.wiring.watching import make_view
+from edge_runtime.wiring.watching import make_view, save_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,6 +70,7 @@ class App:
         self._scene = Scene()
         self.server: WyomingServer | None = None
         self.api: ApiServer | None = None
+        save_threads()
         with ExitStack() as closing:
             self._closing = closing
             self._build(console)
