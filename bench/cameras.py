@@ -47,7 +47,8 @@ PLAIN = Path(__file__).with_name("plain_cameras.py")
 DEMO = ROOT / "edge_runtime" / "demo" / "clip.mp4"
 FPS = 5
 SIZE = (1280, 720)
-FRAMES, DROPPED = "edge_frames_total", "edge_frames_dropped"
+FRAMES = "edge_frames_total"
+LOST = ("edge_frames_dropped", "edge_frames_missed_total")
 OPENED_WITHIN_S = 60.0
 SETTLE_S = 5.0
 BARE = "anomaly: {enabled: false}\nevidence: {enabled: false}\nhomeassistant: {enabled: false}\n"
@@ -120,7 +121,7 @@ def measured(app: App, names: list[str], seconds: float) -> dict[str, Any]:
         frames = sum(value(FRAMES, {"source": name}) or 0.0 for name in names)
         children = sum(sum(child.cpu_times()[:2]) for child in here.children(recursive=True))
         counts = app.house.counts
-        dropped = sum(value(DROPPED, {"source": name}) or 0.0 for name in names)
+        dropped = sum(value(kind, {"source": name}) or 0.0 for kind in LOST for name in names)
         own = sum(here.cpu_times()[:2])
         return np.array([frames, counts["looks"], counts["detections"], dropped, own + children, children])
 
