@@ -124,7 +124,7 @@ class CameraSettings(Section):
     login_retry_s: float = Field(
         default=2.0,
         ge=0,
-        description="Seconds between tries while the camera refuses the password; longer where it locks out who tries.",
+        description="Seconds between tries while the camera refuses the password; after two minutes, up to 10 min.",
     )
     zones: tuple[ZoneSettings, ...] = Field(default=(), description="Regions that raise events.")
     lines: tuple[LineSettings, ...] = Field(default=(), description="Lines that raise events when crossed.")
