@@ -70,7 +70,6 @@ class StaticCamera:
         images: of the clip; rate: of them in a second.
         seconds: how long it watches.
         seed: of everything random.
-        weather: whether there are rain, insects and headlights, and changes of light.
     """
 
     def __init__(self, images: list[Image], rate: float, seconds: float, seed: int) -> None:

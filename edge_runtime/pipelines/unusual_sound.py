@@ -24,7 +24,7 @@ WINDOW, HOP = SAMPLE_RATE_HZ, SAMPLE_RATE_HZ // 2
 BREAK_S = 0.5
 """Sound that is missing for longer than this is a new beginning."""
 SIZE = 500
-FIRST_MINUTES, DAY_MINUTES = 5, 1440
+FIRST_MINUTES, YOUNG_MINUTES, DAY_MINUTES = 5, 60, 1440
 """What is usual is frozen after 5 minutes, then at 15, 30, 60 and so on, later once a day."""
 LEAST = 0.5
 """No sound nearer to what is known alarms, whatever the history: half of the usual spread."""
@@ -71,13 +71,17 @@ class UnusualSound:
         self._usual: AnomalyMemory | None = None
         self._arrays: Mapping[str, NDArray[Any]] = {}
         self._digest = ""
-        self._threshold = SiteThreshold(self._alarms_per_day, least=LEAST, enough=SOON, patience=PATIENCE)
+        self._threshold = self._fresh()
+        self._successor: SiteThreshold | None = None
         self._minutes = 0
         self._next = FIRST_MINUTES
         self._settled = False
         self._minute_at = float("-inf")
         self._telling = Telling(self._cooldown_s)
         self.score = self._before = 0.0
+
+    def _fresh(self) -> SiteThreshold:
+        return SiteThreshold(self._alarms_per_day, least=LEAST, enough=SOON, patience=PATIENCE)
 
     def step(self, chunk: AudioChunk) -> list[Event]:
         """Take the next chunk; return the alarms in what is complete with it."""
@@ -163,6 +167,9 @@ class UnusualSound:
             # The first memory is too young for its scores to be history.
             self._settled = self._usual is not None
             self._freeze()
+            if self._settled and self._minutes <= YOUNG_MINUTES:
+                # What a memory that knew less found strange would set the threshold for a week.
+                self._successor = self._fresh()
             self._next = max(min(2 * self._minutes, self._minutes + DAY_MINUTES), 3 * FIRST_MINUTES)
         self._listen()
         trace = Trace(self.name, before, arrays, heard=heard)
@@ -181,6 +188,10 @@ class UnusualSound:
         self.score, self._before = float(f"{min(now, self._before):.{DIGITS}g}"), now
         score = self.score
         judged = self._threshold.update(heard.at, score)
+        if self._successor and not judged.alarm:
+            self._successor.update(heard.at, score)
+            if self._successor.threshold is not None:
+                self._threshold, self._successor = self._successor, None
         strange = judged.threshold is not None and now > judged.threshold
         news = judged.alarm and self._telling.is_news(heard.at, STILL_S)
         if not news or self._telling.left(heard.at) < 1:
@@ -206,7 +217,10 @@ class UnusualSound:
     def _listen(self) -> None:
         """Do what was asked for from other threads."""
         while self._fines:
-            self._threshold.fine(self._fines.popleft())
+            score = self._fines.popleft()
+            self._threshold.fine(score)
+            if self._successor:
+                self._successor.fine(score)
         if self._forgets:
             self._forgets, self.snapshot = False, None
             self._begin()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from edge_runtime.pipelines.unusual_sound import UnusualSound
+from edge_runtime.pipelines.unusual_sound import SOON, YOUNG_MINUTES, UnusualSound
 from edge_runtime.types import SAMPLE_RATE_HZ, AudioChunk
 
 if TYPE_CHECKING:
@@ -83,6 +83,17 @@ def test_what_is_unlike_the_room_alarms_once(room: Room, what: str, alarms: int)
     assert [(event.kind, event.data["unusual"], event.source) for event in events] == [
         ("anomaly", "sound", "hall")
     ] * alarms
+
+
+def test_a_memory_that_knew_less_sets_no_threshold(room: Room) -> None:
+    more = YOUNG_MINUTES + SOON + 5 - LEARNT_MINUTES
+    for _ in range(more):
+        assert room.hear(4) == []
+        room.at += 56.0
+    history = room.unusual.kept()[0]["threshold"]
+    assert isinstance(history, dict)
+    assert SOON <= history["minutes"] <= LEARNT_MINUTES + more - YOUNG_MINUTES + 1
+    assert len(room.hear(12, "bang")) == 1
 
 
 def test_before_the_room_is_known_nothing_alarms() -> None:
