@@ -1,4 +1,4 @@
-"""Is a thing where its kind never was, or at an hour at which it never was? Only what two looks show counts."""
+"""Is a thing where its kind never was, or at an hour at which it never was? Only what some looks show counts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from edge_runtime.types import Box, Detection
 
 TOGETHER_S = 15.0
+LOOKS = 3
+"""So many looks in a row must show a thing: boxes jump."""
+SEEN = 0.5
+"""A detection less sure than this is no thing."""
 STEP = 0.15
 """A thing of the look before is the same one where it moved by less than this share of the picture."""
 
@@ -34,22 +38,23 @@ class Sightings:
     def __init__(self) -> None:
         self.whereabouts = Whereabouts()
         self._at = float("-inf")
-        self._before: tuple[tuple[str, float, float, float], ...] = ()
+        self._before: tuple[tuple[str, float, float, tuple[float, ...]], ...] = ()
         self._sure: tuple[Detection, ...] = ()
 
     def judge(self, at: float, things: Sequence[Detection], minute: int, local: datetime | None) -> tuple[Odd, Odd]:
         """Return the thing that is furthest from its kind's places, and the one that is rarest at this hour."""
         before = self._before if 0 <= at - self._at <= TOGETHER_S else ()
         places, times, now, sure = [Odd()], [Odd()], [], []
-        for thing in things:
+        for thing in (one for one in things if one.score >= SEEN):
             x, y = feet(thing.box)
             away = self.whereabouts.away(thing.label, thing.box, minute) or 0.0
-            now.append((thing.label, x, y, away))
             same = [one[3] for one in before if one[0] == thing.label and math.hypot(x - one[1], y - one[2]) < STEP]
-            if not same:
+            looks = (*max(same, key=min, default=()), away)[-LOOKS:]
+            now.append((thing.label, x, y, looks))
+            if len(looks) < LOOKS:
                 continue
             sure.append(thing)
-            places.append(Odd(min(away, max(same)), thing.label, thing.box))
+            places.append(Odd(min(looks), thing.label, thing.box))
             if local is not None:
                 times.append(Odd(self.whereabouts.seldom(thing.label, local) or 0.0, thing.label, thing.box))
         self._at, self._before, self._sure = at, tuple(now), tuple(sure)
@@ -79,4 +84,7 @@ class Sightings:
         """
         self.whereabouts.restore(state["whereabouts"])
         self._at = float("-inf") if state["at"] is None else float(state["at"])
-        self._before = tuple((str(label), float(x), float(y), float(away)) for label, x, y, away in state["before"])
+        self._before = tuple(
+            (str(label), float(x), float(y), tuple(float(away) for away in looks))
+            for label, x, y, looks in state["before"]
+        )

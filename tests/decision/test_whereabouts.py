@@ -80,20 +80,28 @@ def test_an_hour_that_was_hardly_watched_surprises_nobody() -> None:
     assert known.seldom("person", NIGHT) is None
 
 
-def test_one_look_alone_is_believed_by_nobody() -> None:
+def test_two_looks_are_believed_by_nobody() -> None:
     sightings = Sightings()
     sightings.whereabouts = walked()
     thing = Detection("person", 0.9, at(0.4, 0.3))
     assert sightings.judge(0.0, (thing,), 100, None)[0].score == 0.0
-    assert sightings.judge(1.0, (thing,), 100, None)[0].score == pytest.approx(0.5, abs=0.01)
+    assert sightings.judge(1.0, (thing,), 100, None)[0].score == 0.0
+    assert sightings.judge(2.0, (thing,), 100, None)[0].score == pytest.approx(0.5, abs=0.01)
     assert sightings.judge(60.0, (thing,), 101, None)[0].score == 0.0
+
+
+def test_what_is_hardly_seen_is_no_thing() -> None:
+    sightings = Sightings()
+    sightings.whereabouts = walked()
+    thing = Detection("person", 0.45, at(0.4, 0.3))
+    assert [sightings.judge(float(second), (thing,), 100, None)[0].score for second in range(4)] == [0.0] * 4
 
 
 def test_what_is_odd_is_not_learnt() -> None:
     sightings = Sightings()
     sightings.whereabouts = walked()
     thing = Detection("person", 0.9, at(0.4, 0.3))
-    for second in range(3):
+    for second in range(5):
         odd = sightings.judge(float(second), (thing,), 100, DAY)
         sightings.learn(100, DAY, odd[:1])
     assert sightings.whereabouts.away("person", thing.box, 200) == pytest.approx(0.5, abs=0.01)
