@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from edge_runtime.errors import InputError
@@ -29,12 +29,13 @@ VERDICTS = ("fine", "right")
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What is remembered of an alert."""
+    """What is remembered of an alert; `said` are the verdicts that were taken."""
 
     id: str
     kind: str
     source: str
     data: Mapping[str, Any]
+    said: tuple[str, ...] = ()
 
 
 class Feedback:
@@ -83,13 +84,21 @@ class Feedback:
     def give(self, event_id: str, verdict: Verdict) -> None:
         """Take what somebody says of an alert: `fine` is what should not have alarmed, `right` what should.
 
+        Either counts once: a button that is pressed again and again must not teach more and more.
+
         Raises:
             InputError: the event is none of the last alerts.
         """
         with self._lock:
             alert = self._alerts.get(event_id)
+            fresh = alert is not None and verdict not in alert.said
+            if alert and fresh:
+                alert = self._alerts[event_id] = replace(alert, said=(*alert.said, verdict))
+                self._append(alert)
         if alert is None:
             raise InputError(f"event {event_id!r} is none of the last {KEPT} alerts; nothing can be said of it")
+        if not fresh:
+            return
         for take in self._takers:
             take(alert, verdict)
         told = {"event": event_id, "alert": alert.kind, "verdict": verdict}
@@ -104,7 +113,7 @@ class Feedback:
         try:
             said = json.loads(text)
             event, verdict = str(said["id"]), said.get("verdict", "fine")
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise InputError('feedback is JSON such as {"id": "…", "verdict": "fine"}') from None
         if verdict not in VERDICTS:
             raise InputError(f"the verdict {str(verdict)[:40]!r} is neither fine nor right")
@@ -131,8 +140,10 @@ class Feedback:
             # A power cut may have torn a line: one alert of which nothing can be said, and a file to begin anew.
             try:
                 kept = json.loads(line)
-                self._remember(Alert(str(kept["id"]), str(kept["kind"]), str(kept["source"]), dict(kept["data"])))
-            except (ValueError, KeyError, TypeError):
+                said = tuple(str(verdict) for verdict in kept.get("said", ()))
+                alert = Alert(str(kept["id"]), str(kept["kind"]), str(kept["source"]), dict(kept["data"]), said)
+                self._remember(alert)
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 self._lines = 2 * KEPT
 
     def _append(self, alert: Alert) -> None:

@@ -37,6 +37,26 @@ def test_who_registered_gets_the_alert_and_an_event_tells_of_it() -> None:
     ]
 
 
+def test_a_verdict_counts_once_however_often_it_is_given_and_after_a_restart_too(tmp_path: Path) -> None:
+    told: list[Event] = []
+    taken: list[str] = []
+
+    def started() -> Feedback:
+        feedback = Feedback(tmp_path, told.append)
+        feedback.register(lambda _, verdict: taken.append(verdict))
+        return feedback
+
+    before = started()
+    before.publish(alert(1))
+    before.give(alert(1).id, "fine")
+    before.give(alert(1).id, "fine")
+    started().give(alert(1).id, "fine")
+    assert taken == ["fine"]
+    assert len(told) == 1
+    started().give(alert(1).id, "right")
+    assert taken == ["fine", "right"]
+
+
 def test_an_event_that_is_no_alert_is_not_known() -> None:
     feedback = Feedback()
     feedback.publish(Event("motion", "yard", 1.0, {"active": True}, id="a" * 32))
@@ -81,6 +101,7 @@ def test_a_disk_that_refuses_costs_no_feedback(tmp_path: Path, caplog: pytest.Lo
     [
         pytest.param("fine", "is JSON such as", id="no JSON"),
         pytest.param("[1]", "is JSON such as", id="no object"),
+        pytest.param("[" * 60_000, "is JSON such as", id="deeper than Python reads: its thread must live on"),
         pytest.param('{"verdict": "fine"}', "is JSON such as", id="no id"),
         pytest.param(json.dumps({"id": alert().id, "verdict": "bad"}), "neither fine nor right", id="unknown verdict"),
         pytest.param('{"id": "b"}', "none of the last", id="unknown event"),
