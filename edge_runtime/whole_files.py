@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+MOST_BYTES = 2**28
+"""An npz file unpacks to at most; a small file may claim to be any size."""
 _FACTS = "facts"
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError, MemoryError)
 
 
 def write_whole(path: Path, content: str | bytes, *, durably: bool = True, private: bool = False) -> None:
@@ -68,11 +71,13 @@ def unpacked(content: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     arrays = {}
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
+                raise ValueError(f"it unpacks to more than {MOST_BYTES >> 20} MB")
             for name in archive.namelist():
                 # Read to its end first: only then has its checksum been compared.
                 member = io.BytesIO(archive.read(name))
                 arrays[name.removesuffix(".npy")] = np.load(member, allow_pickle=False)
         facts = dict(json.loads(str(arrays.pop(_FACTS)))) if _FACTS in arrays else {}
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (*_DAMAGED, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"no whole npz file: {error}") from None
     return arrays, facts

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import io
 import random
 import stat
+import zipfile
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from edge_runtime import whole_files
 from edge_runtime.whole_files import packed, unpacked, write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def claimed(shape: tuple[int, ...]) -> bytes:
+    """Return the head of an array file, without the array."""
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return head.getvalue()
+
+
+def zipped(member: bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("rows.npy", member)
+    return content.getvalue()
 
 
 @pytest.mark.parametrize("durably", [True, False])
@@ -66,8 +83,24 @@ def test_no_damage_is_worse_than_a_value_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no zip at all", packed({"facts": np.array("[1]")})], ids=["", "text", "list"]
+    "content",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"no zip at all", id="text"),
+        pytest.param(packed({"facts": np.array("[1]")}), id="facts that are none"),
+        pytest.param(packed({"facts": np.array("[" * 50_000)}), id="facts too deep"),
+        pytest.param(zipped(claimed((10**13,))), id="an array of 36 TB, as its head says"),
+    ],
 )
 def test_what_is_no_such_file_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match="npz"):
         unpacked(content)
+
+
+def test_a_small_file_that_unpacks_to_much_is_refused_before_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = packed({"rows": np.zeros(10**6, np.uint8)})
+    assert len(bomb) < 10**4
+    assert unpacked(bomb)[0]["rows"].size == 10**6
+    monkeypatch.setattr(whole_files, "MOST_BYTES", 10**6)
+    with pytest.raises(ValueError, match="unpacks to more"):
+        unpacked(bomb)

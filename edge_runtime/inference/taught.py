@@ -9,8 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from edge_runtime.errors import BundleError, InputError
-from edge_runtime.whole_files import packed, unpacked
-from edge_runtime.whole_files import write_whole as write_whole  # noqa: PLC0414 - live_anomalies.py still asks here
+from edge_runtime.whole_files import packed, unpacked, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

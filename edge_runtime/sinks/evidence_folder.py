@@ -144,8 +144,8 @@ class EvidenceFolder:
         used, seen = 0, set()
         for place in self._places:
             for entry in os.scandir(place):
-                info = entry.stat()
-                if entry.name.startswith(_NEW):
+                info = entry.stat(follow_symlinks=False)
+                if entry.name.startswith(_NEW) and entry.is_file(follow_symlinks=False):
                     (place / entry.name).unlink()
                 elif info.st_ino not in seen:
                     seen.add(info.st_ino)
@@ -172,7 +172,7 @@ class EvidenceFolder:
         place = self._places.pop(0)
         try:
             for entry in os.scandir(place):
-                info = entry.stat()
+                info = entry.stat(follow_symlinks=False)
                 self.used -= _size(info.st_size) if info.st_nlink == 1 else 0
             shutil.rmtree(place)
         except FileNotFoundError:

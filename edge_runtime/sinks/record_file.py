@@ -141,8 +141,10 @@ def read_array(path: Path) -> NDArray[Any]:
         InputError: it is missing or no array of numbers.
     """
     try:
-        array: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        # Not np.load, which takes other kinds of files for arrays too.
+        with path.open("rb") as file:
+            array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise InputError(f"{path} is no array that can be read ({error})") from None
     return array
 

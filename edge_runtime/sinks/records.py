@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _ID = re.compile(r"[0-9a-f]{8,64}")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NAME = re.compile(r"\d{9}-[0-9a-f]{8,64}")
+_FILE = re.compile(r"\w[\w.-]{0,63}", re.ASCII)
 
 
 class Records:
@@ -65,7 +67,7 @@ class Records:
         if not place or not record or name not in record["files"]:
             return None
         path = place / name
-        return path if path.is_file() else None
+        return path if _is_own(path) else None
 
     def place(self, event_id: str) -> Path | None:
         """Return the folder of a record."""
@@ -73,7 +75,8 @@ class Records:
             return None
         for day in reversed(_days(self.folder)):
             for place in day.glob(f"*-{event_id}"):
-                return place
+                if place.is_dir() and not place.is_symlink():
+                    return place
         return None
 
     def _newest_first(self) -> Iterator[Path]:
@@ -90,7 +93,9 @@ class Records:
         record = _read(place) if place else None
         if not place or not record:
             raise InputError(f"there is no record of event {event_id!r} in {self.folder}")
-        return tuple(name for name, entry in record["files"].items() if _sha256(place / name) != entry["sha256"])
+        return tuple(
+            name for name, entry in record["files"].items() if _sha256(place / name) != entry.get("sha256", "")
+        )
 
 
 def record_folders(folder: Path) -> list[Path]:
@@ -103,23 +108,39 @@ def _days(folder: Path) -> list[Path]:
 
 
 def _sorted(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
+    """Return the folders in a folder whose names fit; what lies elsewhere, behind a link, is nobody's to remove."""
     try:
-        return sorted(path for path in folder.iterdir() if pattern.fullmatch(path.name))
+        with os.scandir(folder) as entries:
+            names = [one.name for one in entries if pattern.fullmatch(one.name) and one.is_dir(follow_symlinks=False)]
+        return [folder / name for name in sorted(names)]
     except OSError:
         # Retention may have removed it since; where nothing was ever kept there is no folder.
         return []
 
 
 def _read(place: Path) -> Record | None:
+    """Return what a record's file holds, None where it is none: somebody else may have written it."""
+    path = place / RECORD
     try:
-        record: Record = json.loads((place / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record: Record = json.loads(path.read_text(encoding="utf-8")) if _is_own(path) else {}
+    except (OSError, ValueError, RecursionError):
         return None
-    whole = isinstance(record, dict) and isinstance(record.get("event"), dict) and isinstance(record.get("files"), dict)
-    return record if whole and all("/" not in name for name in record["files"]) else None
+    event, files = (record.get("event"), record.get("files")) if isinstance(record, dict) else (None, None)
+    if not isinstance(event, dict) or not isinstance(files, dict):
+        return None
+    named = all(isinstance(event.get(key), str) for key in ("id", "kind", "source"))
+    safe = all(_FILE.fullmatch(name) and isinstance(entry, dict) for name, entry in files.items())
+    return record if named and safe else None
+
+
+def _is_own(path: Path) -> bool:
+    """Tell whether a path is a file of the record itself: no link to what is none of its readers' business, no pipe."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _sha256(path: Path) -> str | None:
+    if not _is_own(path):
+        return None
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import json
 import logging
 import queue
-import zipfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 from edge_runtime.inference.patches import sound_cells
-from edge_runtime.inference.taught import write_whole
 from edge_runtime.pipelines.unusual import Unusual
 from edge_runtime.pipelines.unusual_sound import UnusualSound
 from edge_runtime.pipelines.vision import hushed
+from edge_runtime.whole_files import packed, unpacked, write_whole
 from edge_runtime.wiring.hours import local_time, quiet_hours
 
 if TYPE_CHECKING:
@@ -204,13 +199,10 @@ class _Keeper:
             log.info("%s: what is usual was forgotten and is learnt anew", name)
 
     def _write(self, name: str, state: Mapping[str, object], arrays: Mapping[str, NDArray[Any]]) -> None:
-        facts = json.dumps({"format": _FORMAT, "model": self._models[name], "state": state})
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, facts=np.array(facts), **arrays)
+        facts = {"format": _FORMAT, "model": self._models[name], "state": state}
         path = self._paths[name]
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, buffer.getvalue())
+            write_whole(path, packed(arrays, facts))
         except OSError as error:
             log.warning("what is usual for %s cannot be kept in %s (%s); free space or mend it", name, path, error)
         else:
@@ -220,14 +212,12 @@ class _Keeper:
 def _recall(learner: Learns, path: Path, model: str) -> None:
     """Take on what was kept, as far as it is whole and of the same model."""
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
-        facts = json.loads(str(arrays.pop("facts")))
+        arrays, facts = unpacked(path.read_bytes())
         if facts["format"] == _FORMAT and facts["model"] == model:
             learner.take(facts["state"], arrays)
         else:
             log.info("%s is of another model or version; what is usual is learnt anew", path)
     except FileNotFoundError:
         return
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("%s is damaged (%s); what is usual is learnt anew", path, error)

@@ -98,6 +98,27 @@ def test_what_a_power_cut_left_half_written_is_taken_away(tmp_path: Path) -> Non
     assert [*place.iterdir()] == [place / "record.json"]
 
 
+def test_what_is_no_record_is_left_alone_and_in_nobodys_way(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere" / f"000000000-{name(7)}"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "precious").write_text("")
+    (elsewhere / ".new-idea").write_text("")
+    evidence = tmp_path / "evidence"
+    old, day = evidence / "2026-01-01", evidence / "2026-01-02"
+    day.mkdir(parents=True)
+    old.symlink_to(elsewhere.parent)
+    (day / elsewhere.name).symlink_to(elsewhere)
+    (day / f"000000001-{name(8)}").write_text("a file where a record would be")
+    place = opened(evidence, days=1).add(name(1), NOON, {"record.json": b"{}"})
+    (place / "dangling").symlink_to("nowhere")
+    (place / ".new-folder").mkdir()
+    folder = opened(evidence, days=1)
+    folder.tidy(NOON + 10 * 86_400)
+    assert not place.exists()
+    assert sorted(path.name for path in elsewhere.iterdir()) == [".new-idea", "precious"]
+    folder.add(name(2), NOON, {"record.json": b"{}"})
+
+
 def test_a_record_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = opened(tmp_path)
 
