@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 24_000_000
 LONGEST_SIDE = 2048
+MOST_SCANS = 500
+"""Of a progressive JPEG; ordinary ones have about ten. Forty bytes can be one more walk over all pixels."""
+_JPEG, _SCAN = b"\xff\xd8", b"\xff\xda"
 _KINDS = "a JPEG, PNG, WebP or GIF picture"
 _NO_FRAME = {0xC4, 0xC8, 0xCC}
 
@@ -58,6 +61,9 @@ def picture(data: bytes, param: str | None = None) -> Image:
     if width * height > MOST_PIXELS:
         why = f"the picture has {width} x {height} pixels; send at most {MOST_PIXELS // 1_000_000} megapixels"
         raise RequestError(why, param=param, code="image_too_large")
+    if data.startswith(_JPEG) and data.count(_SCAN) > MOST_SCANS:
+        why = f"the picture comes in more than {MOST_SCANS} passes; save it anew"
+        raise RequestError(why, param=param, code="invalid_image")
     try:
         found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
@@ -79,7 +85,7 @@ def size_of(data: bytes) -> tuple[int, int] | None:
             width, height = struct.unpack_from("<HH", data, 6)
         elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
             return _webp(data)
-        elif data.startswith(b"\xff\xd8"):
+        elif data.startswith(_JPEG):
             return _jpeg(data)
         else:
             return None

@@ -104,6 +104,16 @@ def test_a_bad_picture_is_refused_with_its_reason(case: str) -> None:
     assert (caught.value.code, caught.value.param) == (code, "here")
 
 
+def test_a_picture_that_would_be_walked_over_for_minutes_is_refused() -> None:
+    """Each scan of a progressive JPEG is some bytes, and costs the processor all pixels."""
+    data = cv2.imencode(".jpg", RED, (cv2.IMWRITE_JPEG_PROGRESSIVE, 1))[1].tobytes()
+    last = data.rindex(b"\xff\xda")
+    again = data[last:-2]
+    assert picture(data[:-2] + again * 20 + data[-2:]).shape == (40, 60, 3)
+    with pytest.raises(RequestError, match="more than 500 passes"):
+        picture(data[:-2] + again * 500 + data[-2:])
+
+
 @given(
     st.binary(max_size=200),
     st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\0\0\0\0WEBP"]),
