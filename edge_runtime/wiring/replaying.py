@@ -89,7 +89,11 @@ class Replayer:
         try:
             return self._decide(record, place, changed)
         except EdgeError as error:
-            return Replayed(record, reproduced=False, look="not kept", changed=changed, problem=str(error))
+            problem = str(error)
+        except _DAMAGED as error:
+            # Somebody may have written it by hand.
+            problem = f"the record is damaged, or of another version ({error!r:.200})"
+        return Replayed(record, reproduced=False, look="not kept", changed=changed, problem=problem)
 
     def _decide(self, record: Record, place: Path, changed: tuple[str, ...]) -> Replayed:
         settings = _settings(record, place)
@@ -122,6 +126,7 @@ class Replayer:
         return self._models[key]
 
 
+_DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RecursionError)
 _NEEDED = {"event", "steps", "decider", "before", "arrays", "sight", "heard", "settings", "settings_sha256", "bundle"}
 _TOO_MUCH = "more alerts came that day than evidence.mb_per_day allows, so that its picture alone was kept"
 
@@ -191,20 +196,11 @@ def _heard(record: Record, place: Path) -> AudioChunk:
 def _decided(
     decide: Callable[[], list[Event]], decider: Decider | UnusualSound, record: Record, place: Path
 ) -> list[Event]:
-    """Return the alerts that a decider decides from the recorded state.
-
-    Raises:
-        InputError: the state is not one of this decider's.
-    """
+    """Return the alerts that a decider decides from the recorded state."""
     files = set(record["files"]) & set(record["arrays"].values())
-    try:
-        arrays = {
-            name: record_file.read_array(place / file) for name, file in record["arrays"].items() if file in files
-        }
-        decider.restore(record["before"], arrays)
-        return [event for event in decide() if event.steps]
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise InputError(f"the recorded state is damaged, or of another version ({error!r})") from None
+    arrays = {name: record_file.read_array(place / file) for name, file in record["arrays"].items() if file in files}
+    decider.restore(record["before"], arrays)
+    return [event for event in decide() if event.steps]
 
 
 def _without_name(event: Record) -> dict[str, Any]:
