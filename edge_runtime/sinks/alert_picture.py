@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge_runtime.sinks.encoding import jpeg as jpeg  # noqa: PLC0414 - record_making.py still asks here
-from edge_runtime.sinks.encoding import png as png  # noqa: PLC0414
 from edge_runtime.sinks.snapshot import annotate
 from edge_runtime.types import Observation
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.errors import SinkError
 from edge_runtime.sinks.records import record_folders
+from edge_runtime.types import CLOCK_SET_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-CLOCK_SET_AFTER = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
 LEAST_FREE = 100_000_000
 """Bytes of the disk that are left to the spool and all else."""
 

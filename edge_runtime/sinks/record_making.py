@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_runtime.sinks import record_file
-from edge_runtime.sinks.alert_picture import alert_picture, jpeg, png
+from edge_runtime.sinks.alert_picture import alert_picture
 from edge_runtime.sinks.clip_ring import shrunk
-from edge_runtime.sinks.evidence_folder import CLOCK_SET_AFTER
+from edge_runtime.sinks.encoding import jpeg, png
+from edge_runtime.types import CLOCK_SET_AFTER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
