@@ -54,6 +54,19 @@ def write_whole(path: Path, content: str | bytes, *, durably: bool = True, priva
         raise
 
 
+def sync_folder(folder: Path) -> None:
+    """Make sure that the names in a folder survive a power cut.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def packed(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, object] | None = None) -> bytes:
     """Return arrays, and facts that are JSON values, as the content of an npz file."""
     told = {} if facts is None else {_FACTS: np.array(json.dumps(facts))}

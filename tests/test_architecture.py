@@ -27,10 +27,10 @@ ROOM_MAY = {
     "skills": {"decision", "whole_files"},
     "inference": {"bundles", "whole_files"},
     "sources": set(),
-    "cloud": {"decision", "prompts"},
+    "cloud": {"decision", "prompts", "whole_files"},
     "prompts": set(),
     # The loudspeaker is played by a child program, as the microphone is heard by one.
-    "sinks": {"metrics", "sources.child"},
+    "sinks": {"metrics", "sources.child", "whole_files"},
     "api": {"metrics"},
     "bundles": set(),
     # Assembled of what the others own: it reads pictures and sound as the box does, and runs what it made.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_runtime.cloud.chain import Link, is_whole, read_line, seal
 from edge_runtime.errors import CloudError
+from edge_runtime.whole_files import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -104,7 +105,7 @@ class Ledger:
             os.fsync(file.fileno())
         self._write_head(now)
         if new:
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
         return now
 
     def _write_head(self, now: Link) -> None:
@@ -173,11 +174,3 @@ def _end_of_last_line(descriptor: int, before: int | None = None) -> int:
             return start + found + 1
         at = start
     return 0
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from edge_runtime.errors import SinkError
 from edge_runtime.sinks.records import record_folders
 from edge_runtime.types import CLOCK_SET_AFTER
+from edge_runtime.whole_files import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,10 +85,10 @@ class EvidenceFolder:
             scratch.mkdir(mode=0o700)
             for name, data in files.items():
                 self._place(scratch / name, data)
-            _settle(scratch)
+            sync_folder(scratch)
             day.mkdir(exist_ok=True, mode=0o700)
             scratch.rename(place)
-            _settle(day)
+            sync_folder(day)
         except OSError as error:
             shutil.rmtree(scratch, ignore_errors=True)
             self.used = before
@@ -220,12 +221,3 @@ class EvidenceFolder:
 def _size(length: int) -> int:
     """Return what a file takes on the disk: whole blocks."""
     return -(-length // _BLOCK) * _BLOCK
-
-
-def _settle(folder: Path) -> None:
-    """Make sure that the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
