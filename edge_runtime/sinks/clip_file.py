@@ -1,22 +1,18 @@
-"""Clips as AVI files of JPEG pictures: written without encoding anything anew, read back picture by picture."""
+"""Clips as AVI files of JPEG pictures, written without encoding anything anew."""
 
 from __future__ import annotations
 
 import struct
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import InputError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from edge_runtime.sinks.clip_ring import Picture
 
 FPS = 5
 _HAS_INDEX = 0x10
 _KEYFRAME = 0x10
-_LARGEST = 64_000_000
 
 
 def clip_bytes(pictures: Sequence[Picture], begin: float, end: float) -> bytes:
@@ -38,29 +34,6 @@ def clip_bytes(pictures: Sequence[Picture], begin: float, end: float) -> bytes:
     head = _header(len(slots), (width, height), biggest)
     movie = b"movi" + b"".join(chunks)
     return _chunk(b"RIFF", b"AVI " + head + _chunk(b"LIST", movie) + _chunk(b"idx1", b"".join(index)))
-
-
-def clip_pictures(path: Path) -> Iterator[tuple[float, bytes]]:
-    """Yield each moment of a clip that shows something new: seconds from the start, and its JPEG.
-
-    Raises:
-        InputError: the file cannot be read, or is no such clip.
-    """
-    try:
-        data = path.read_bytes() if path.stat().st_size <= _LARGEST else b""
-    except OSError as error:
-        raise InputError(f"clip {path} cannot be read ({error.strerror})") from None
-    start = data.find(b"movi")
-    if data[:4] != b"RIFF" or data[8:12] != b"AVI " or start < 0:
-        raise InputError(f"{path} is no clip of this program")
-    (size,) = struct.unpack_from("<I", data, start - 4)
-    place, stop, number = start + 4, min(start + size, len(data)), 0
-    while place + 8 <= stop:
-        (length,) = struct.unpack_from("<I", data, place + 4)
-        if length:
-            yield number / FPS, data[place + 8 : place + 8 + length]
-        place += 8 + length + length % 2
-        number += 1
 
 
 def _slots(pictures: Sequence[Picture], begin: float, end: float) -> Iterator[bytes]:

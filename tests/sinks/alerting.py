@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_runtime.metrics import Metrics
+from edge_runtime.sinks.clip_file import FPS
 from edge_runtime.sinks.evidence_folder import EvidenceFolder
 from edge_runtime.sinks.record_file import Origin
 from edge_runtime.sinks.recorder import Extent, Recorder
 from edge_runtime.types import AudioChunk, Detection, Event, Frame, Look, Sight, Step, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -44,6 +46,21 @@ def alert(at: float | None = None, source: str = "door", seed: int = 0, **more: 
     trace = Trace("rules", {"told": [[1, 0.1, "x"]]}, **{"sight": sight, **more})
     steps = (Step("motion", {"area": 0.1 + 0.2, "moving": True}), Step("zone", {"name": "yard"}))
     return Event("zone", source, at, {"zone": "yard", "type": "enter", "label": "cat"}, steps=steps, trace=trace)
+
+
+def clip_pictures(path: Path) -> Iterator[tuple[float, bytes]]:
+    """Yield each moment of a clip that shows something new: seconds from the start, and its JPEG."""
+    data = path.read_bytes()
+    place = data.index(b"movi") + 4
+    stop = place - 4 + struct.unpack_from("<I", data, place - 8)[0]
+    number = 0
+    while place < stop:
+        (length,) = struct.unpack_from("<I", data, place + 4)
+        if length:
+            yield number / FPS, data[place + 8 : place + 8 + length]
+        place += 8 + length + length % 2
+        number += 1
+    assert data[place : place + 4] == b"idx1"
 
 
 def heard(at: float, source: str = "kitchen") -> Event:

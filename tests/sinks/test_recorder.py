@@ -11,12 +11,11 @@ import cv2
 import numpy as np
 import pytest
 import soundfile
-from alerting import NOON, ORIGIN, alert, bank, count, frame, heard, picture, recorder
+from alerting import NOON, ORIGIN, alert, bank, clip_pictures, count, frame, heard, picture, recorder
 from brokers import wait_until
 
 from edge_runtime.sinks import record_file
 from edge_runtime.sinks.alert_picture import alert_picture
-from edge_runtime.sinks.clip_file import clip_pictures
 from edge_runtime.sinks.evidence_folder import EvidenceFolder
 from edge_runtime.sinks.fanout import FanOut
 from edge_runtime.sinks.recorder import WAITING, Extent
