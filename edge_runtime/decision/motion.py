@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 _COLUMNS = 160
 _LEARN_S = 1.5
 _SETTLED_S = 60.0
+_VISIT_STEP = 30.0
+"""A greater step moves the settled view no more than this one does: else who comes often becomes part of it."""
 _NEW_VIEW_S = 2.0
 _NEW_VIEW_PICTURES = 6
 _LEAST_STEP = 10.0
 _MOST_STEP = 60.0
 _NOISE_STEPS = 6.0
+_VIEW_SHARE, _VIEW_SIGMAS = 1 / 3, 0.861
+"""Somebody near leaves so much of the view at least; the middle third of a normal spread is so many sigmas wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +49,8 @@ class MotionGate:
         self._refresh_s = refresh_s
         self._background: NDArray[np.float32] | None = None
         self._settled: NDArray[np.float32] | None = None
-        self._seen: NDArray[np.float32] | None = None
+        self._difference: NDArray[np.float32] | None = None
         self._different: NDArray[np.bool_] | None = None
-        self._kept = 1.0
         self._learnt_at = self._view_since = 0.0
         self._pictures = 0
         self._looked_at = float("-inf")
@@ -59,11 +62,11 @@ class MotionGate:
         new, and so does everything after the camera was moved.
         """
         new_view = self._pictures < _NEW_VIEW_PICTURES or self._learnt_at - self._view_since < _NEW_VIEW_S
-        if self._seen is None or self._settled is None or new_view:
+        if self._difference is None or new_view:
             return 1.0
         if self._different is None:
-            # Most pictures hold nothing that anybody asks this about. What was learnt since is taken back.
-            self._different = _unlike((self._seen - self._settled) / np.float32(self._kept))
+            # Most pictures hold nothing that anybody asks this about.
+            self._different = _not_the_view(self._difference)
         rows, columns = self._different.shape
         inside = self._different[
             int(box[1] * rows) : math.ceil(box[3] * rows), int(box[0] * columns) : math.ceil(box[2] * columns)
@@ -82,16 +85,17 @@ class MotionGate:
 
     def _changed_area(self, small: NDArray[np.float32], at: float) -> float:
         if self._background is None or self._settled is None or self._background.shape != small.shape:
-            self._background, self._settled, self._seen = small, small.copy(), None
+            self._background, self._settled, self._difference = small, small.copy(), None
             self._learnt_at, self._view_since, self._looked_at = at, at, float("-inf")
             self._pictures = 1
             return 0.0
         changed = _unlike(small - self._background)
-        self._seen, self._different = small, None
+        self._difference, self._different = small - self._settled, None
         passed = max(at - self._learnt_at, 0.0)
         self._background += np.float32(1 - math.exp(-passed / _LEARN_S)) * (small - self._background)
-        self._kept = math.exp(-passed / _SETTLED_S)
-        self._settled += np.float32(1 - self._kept) * (small - self._settled)
+        self._settled += np.float32(1 - math.exp(-passed / _SETTLED_S)) * self._difference.clip(
+            -_VISIT_STEP, _VISIT_STEP
+        )
         self._learnt_at = at
         self._pictures += 1
         return float(changed.mean())
@@ -103,6 +107,21 @@ def _unlike(difference: NDArray[np.float32]) -> NDArray[np.bool_]:
     noise = 1.4826 * _middle(step)
     # No camera is noisier than the upper bound; beyond it, it is the view that has changed.
     unlike: NDArray[np.bool_] = step > min(max(_LEAST_STEP, _NOISE_STEPS * noise), _MOST_STEP)
+    return unlike
+
+
+def _not_the_view(difference: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return where a picture is not the view, also where that fills but a third of it.
+
+    Light and noise are those of the third whose differences lie closest together (the shorth, Andrews et al. 1972).
+    """
+    some = np.sort(difference[::2, ::2], axis=None)
+    third = int(len(some) * _VIEW_SHARE)
+    widths = some[third:] - some[:-third]
+    first = int(widths.argmin())
+    light = (some[first] + some[first + third]) / 2
+    noise = float(widths[first]) / _VIEW_SIGMAS
+    unlike: NDArray[np.bool_] = np.abs(difference - light) > min(max(_LEAST_STEP, _NOISE_STEPS * noise), _MOST_STEP)
     return unlike
 
 

@@ -101,3 +101,58 @@ def test_somebody_who_stands_still_stays_new_for_a_while() -> None:
     for tick in range(60, 60 + 30 * 6):
         gate.update(picture(with_box(60)), tick / 6)
     assert gate.novelty(BOX) > 0.8
+
+
+NEAR = (0.0, 0.0, 0.66, 1.0)
+
+
+def somebody_near(values: NDArray[np.float64], shade: float = 0.0) -> NDArray[np.float64]:
+    """Somebody with a face, hair and clothes of other shades, who fills 60 % of the picture."""
+    changed = values.copy()
+    changed[:, :384] = 40 + shade + 60 * np.tile(np.arange(6).repeat(64) % 3, (360, 1))[..., None]
+    return changed
+
+
+def test_somebody_who_fills_most_of_the_picture_is_new() -> None:
+    gate = MotionGate(area=0.002, refresh_s=1e9)
+    for tick in range(120):
+        gate.update(picture(SCENE + random.normal(0, 2, SCENE.shape)), tick / 6)
+    gate.update(picture(somebody_near(SCENE) + random.normal(0, 2, SCENE.shape)), 20.0)
+    assert gate.novelty(NEAR) > 0.5
+    assert gate.novelty((0.7, 0.0, 1.0, 1.0)) < 0.1
+
+
+def test_who_comes_often_stays_new() -> None:
+    gate = MotionGate(area=0.002, refresh_s=1e9)
+    novelties = []
+    for second in range(10 * 60):
+        here = second % 14 >= 9
+        shown = somebody_near(SCENE, 10 * (second // 14 % 3)) if here else SCENE
+        gate.update(picture(shown), float(second))
+        novelties += [gate.novelty(NEAR)] if second % 14 == 12 else []
+    assert min(novelties) > 0.4
+
+
+@pytest.mark.parametrize(
+    "lit",
+    [
+        pytest.param(SCENE * 1.4, id="a-lamp-for-all"),
+        pytest.param(SCENE * np.linspace(0.8, 1.5, 640)[:, None], id="a-lamp-at-one-side"),
+        pytest.param(np.where(np.arange(640)[:, None] < 450, SCENE * 0.7, SCENE), id="a-shadow-on-most"),
+    ],
+)
+def test_what_was_always_there_is_no_news_in_other_light(lit: NDArray[np.float64]) -> None:
+    gate = MotionGate(area=0.002, refresh_s=1e9)
+    for tick in range(120):
+        gate.update(picture(SCENE), tick / 6)
+    gate.update(picture(lit), 20.0)
+    assert gate.novelty(BOX) < 0.3
+
+
+def test_another_light_is_part_of_the_view_after_minutes() -> None:
+    gate = MotionGate(area=0.002, refresh_s=1e9)
+    for second in range(60):
+        gate.update(picture(SCENE), float(second))
+    for second in range(60, 480):
+        gate.update(picture(with_box(60)), float(second))
+    assert gate.novelty(BOX) < 0.3
