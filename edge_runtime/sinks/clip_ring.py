@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from edge_runtime.errors import SinkError
+from edge_runtime.sinks.encoding import jpeg
 
 if TYPE_CHECKING:
     from edge_runtime.types import Frame, Image
@@ -103,11 +104,8 @@ def shrunk(image: Image, at: float) -> Picture:
     if not image.size:
         raise SinkError(f"a picture of shape {image.shape} cannot be encoded as JPEG")
     # At half the size this averages four pixels; averaging all of them takes three times as long from 1080p.
-    small = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR) if size != (width, height) else image
-    encoded, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    if not encoded:
-        raise SinkError(f"a picture of shape {image.shape} cannot be encoded as JPEG")
-    return Picture(at, data.tobytes(), *size)
+    small = np.asarray(cv2.resize(image, size), np.uint8) if size != (width, height) else image
+    return Picture(at, jpeg(small, QUALITY), *size)
 
 
 def _differ(grid: Image, before: Image) -> bool:
