@@ -19,7 +19,9 @@ from edge_runtime.pipelines.unusual_sound import UnusualSound
 from edge_runtime.types import SAMPLE_RATE_HZ, AudioChunk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    Make = Callable[[float, np.random.Generator], "Samples"]
 
 Samples = np.ndarray[tuple[int], np.dtype[np.float32]]
 
@@ -106,53 +108,41 @@ def auc(high: list[float], low: list[float]) -> float:
     return float((pairs.mean() + 1) / 2)
 
 
-def heard(make: object, minutes: int, seed: int) -> dict[str, object]:
-    """Learn a noise for so many minutes, then listen to half an hour of it with events, and half without."""
-    unusual = UnusualSound(sound_cells, 1.0, 0.0)
-    draw = np.random.default_rng(seed + 1)
-    pool = [make(CHUNK_S, draw) for _ in range(PIECES)]  # type: ignore[operator]
+class Endless:
+    """A noise without end: pieces of a pool, a little louder or softer, with noise of their own."""
 
-    def another(rng: np.random.Generator) -> Samples:
-        """Return a piece from anywhere in another one, a little louder or softer, with noise of its own."""
-        piece = np.roll(pool[rng.integers(PIECES)], int(rng.integers(CHUNK_S * SAMPLE_RATE_HZ)))
+    def __init__(self, make: Make, seed: int) -> None:
+        draw = np.random.default_rng(seed + 1)
+        self._pool = [make(CHUNK_S, draw) for _ in range(PIECES)]
+        self.rng = np.random.default_rng(seed)
+        self.at = 0.0
+
+    def another(self) -> Samples:
+        """Return the next piece."""
+        rng = self.rng
+        piece = np.roll(self._pool[rng.integers(PIECES)], int(rng.integers(CHUNK_S * SAMPLE_RATE_HZ)))
         piece = piece * np.float32(rng.uniform(0.9, 1.1))
         fresh = rng.normal(size=len(piece) // 8).astype(np.float32).repeat(8)[: len(piece)]
         out: Samples = piece + np.pad(fresh, (0, len(piece) - len(fresh))) * np.float32(0.05 * piece.std())
         return out
 
-    at, spent, rng = 0.0, 0.0, np.random.default_rng(seed)
-    learning = 0
+    def played(self, piece: Samples) -> Iterator[AudioChunk]:
+        """Yield a piece, and let its time pass."""
+        yield from chunks(piece, self.at)
+        self.at += CHUNK_S
+
+
+def heard(make: Make, minutes: int, seed: int) -> dict[str, object]:
+    """Learn a noise for so many minutes, then listen to half an hour of it without events, and to 20 minutes with."""
+    unusual, noise = UnusualSound(sound_cells, 1.0, 0.0), Endless(make, seed)
+    spent, learning = 0.0, 0
     for _ in range(2 * minutes):
-        piece = another(rng)
+        piece = noise.another()
         begun = time.process_time()
-        learning += sum(len(unusual.step(chunk)) for chunk in chunks(piece, at))
+        learning += sum(len(unusual.step(chunk)) for chunk in noise.played(piece))
         spent += time.process_time() - begun
-        at += CHUNK_S
-    clean: list[float] = []
-    false = 0
-    for _ in range(60):
-        best = 0.0
-        for number, chunk in enumerate(chunks(another(rng), at)):
-            false += len(unusual.step(chunk))
-            best = max(best, unusual.score)
-            if number % 8 == 7:
-                clean.append(best)
-                best = 0.0
-        at += CHUNK_S
-    scores: dict[str, list[float]] = {kind: [] for kind in EVENTS}
-    found = dict.fromkeys(EVENTS, 0)
-    for number in range(40):
-        kind = EVENTS[number % len(EVENTS)]
-        piece = another(rng)
-        end = plant(piece, kind, 15.0, float(rng.uniform(6, 15)), rng)
-        best, alarms = 0.0, 0
-        for chunk in chunks(piece, at):
-            alarms += len(unusual.step(chunk))
-            if 14.5 <= chunk.at - at <= end + 1.5:
-                best = max(best, unusual.score)
-        scores[kind].append(best)
-        found[kind] += bool(alarms)
-        at += CHUNK_S
+    clean, false = undisturbed(unusual, noise)
+    scores, found = disturbed(unusual, noise)
     return {
         "auc": {kind: round(auc(scores[kind], clean), 4) for kind in EVENTS},
         "auc_all": round(auc([score for kind in EVENTS for score in scores[kind]], clean), 4),
@@ -161,6 +151,38 @@ def heard(make: object, minutes: int, seed: int) -> dict[str, object]:
         "alarms_while_learning": learning,
         "ms_a_second": round(1000 * spent / (60 * minutes), 2),
     }
+
+
+def undisturbed(unusual: UnusualSound, noise: Endless) -> tuple[list[float], int]:
+    """Return the highest score of each 4 s, and the alarms, of half an hour in which nothing happens."""
+    clean: list[float] = []
+    false = 0
+    for _ in range(60):
+        best = 0.0
+        for number, chunk in enumerate(noise.played(noise.another())):
+            false += len(unusual.step(chunk))
+            best = max(best, unusual.score)
+            if number % 8 == 7:
+                clean.append(best)
+                best = 0.0
+    return clean, false
+
+
+def disturbed(unusual: UnusualSound, noise: Endless) -> tuple[dict[str, list[float]], dict[str, int]]:
+    """Return the highest score of each of forty events, and how many of each kind gave an alarm."""
+    scores: dict[str, list[float]] = {kind: [] for kind in EVENTS}
+    found = dict.fromkeys(EVENTS, 0)
+    for number in range(40):
+        kind, piece, at = EVENTS[number % len(EVENTS)], noise.another(), noise.at
+        end = plant(piece, kind, 15.0, float(noise.rng.uniform(6, 15)), noise.rng)
+        best, alarms = 0.0, 0
+        for chunk in noise.played(piece):
+            alarms += len(unusual.step(chunk))
+            if 14.5 <= chunk.at - at <= end + 1.5:
+                best = max(best, unusual.score)
+        scores[kind].append(best)
+        found[kind] += bool(alarms)
+    return scores, found
 
 
 def main() -> None:
