@@ -14,7 +14,7 @@ import numpy as np
 from edge_runtime.errors import SourceError
 from edge_runtime.sources.child import ChildProgram
 from edge_runtime.sources.device import Device
-from edge_runtime.sources.faults import LOGIN_REFUSED, explain, host_of, is_number, knock
+from edge_runtime.sources.faults import LOGIN_REFUSED, MOST_PIXELS, explain, host_of, is_number, knock
 from edge_runtime.sources.pace import Arrival, Pace
 from edge_runtime.types import Frame
 
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 # Level 24 is warnings: the child keeps them to itself, and puts the last one in its answer.
-_ENVIRONMENT = {"OPENCV_FFMPEG_LOGLEVEL": "24", "OPENCV_LOG_LEVEL": "SILENT", "OPENBLAS_NUM_THREADS": "1"}
+_ENVIRONMENT = {
+    "OPENCV_FFMPEG_LOGLEVEL": "24",
+    "OPENCV_LOG_LEVEL": "SILENT",
+    "OPENCV_IO_MAX_IMAGE_PIXELS": str(MOST_PIXELS),
+    "OPENBLAS_NUM_THREADS": "1",
+}
 
 _KNOCKS = 50
 _WORTH_WAITING_S = 0.75

@@ -11,6 +11,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+from edge_runtime.errors import SourceError
 from edge_runtime.sources.child import Parent
 from edge_runtime.sources.faults import host_of, knock
 
@@ -122,7 +123,11 @@ def main() -> None:
     if not source.opened:
         parent.tell(error=f"cannot be opened{parent.last_words()}")
         return
-    parent.tell(error=_serve(parent, source))
+    try:
+        problem = _serve(parent, source)
+    except SourceError as error:
+        problem = str(error)
+    parent.tell(error=problem)
 
 
 def _serve(parent: Parent, source: Grabber) -> str:

@@ -14,6 +14,9 @@ _PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
 _ADDRESS = re.compile(r"Connection to \S+ failed: ")
 
+MOST_PIXELS = 36_000_000
+"""Of a camera's picture, 8K; one of 16,000 x 16,000, few kB on the wire, takes 768 MB in each process that holds it."""
+TOO_LARGE = f"sends pictures of more than {MOST_PIXELS // 1_000_000} megapixels: choose a smaller stream of it"
 LOGIN_REFUSED = "refuses the login"
 _ADVICE = (
     (r"\b401\b|unauthorized", f"{LOGIN_REFUSED}: check the user name and the password in its address"),

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import cv2
 import numpy as np
 
+from edge_runtime.errors import SourceError
+from edge_runtime.sources.faults import MOST_PIXELS, TOO_LARGE
+
 if TYPE_CHECKING:
     import io
     from collections.abc import Mapping
@@ -108,17 +111,28 @@ class Capture:
         return self._capture.grab()
 
     def retrieve(self) -> NDArray[np.uint8] | None:
-        """Return the last picture in BGR, None where it cannot be decoded."""
+        """Return the last picture in BGR, None where it cannot be decoded.
+
+        Raises:
+            SourceError: it is too large.
+        """
+        if not self.packed:
+            width, height = (self._capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+            if width * height > MOST_PIXELS:
+                raise SourceError(TOO_LARGE)
         usable, picture = self._capture.retrieve()
         if not usable:
             return None
-        if self.packed:
-            # A camera that turns its pictures says so in each; FFmpeg would not turn them either.
-            return cast(
-                "NDArray[np.uint8] | None",
-                cv2.imdecode(picture, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION),
-            )
-        return cast("NDArray[np.uint8]", picture)
+        if not self.packed:
+            return cast("NDArray[np.uint8]", picture)
+        # A camera that turns its pictures says so in each; FFmpeg would not turn them either.
+        how = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        try:
+            return cast("NDArray[np.uint8] | None", cv2.imdecode(picture, how))
+        except cv2.error as error:
+            if "CV_IO_MAX" in error.err:
+                raise SourceError(TOO_LARGE) from None
+            return None
 
 
 class Launched:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import http.server
 import itertools
 import shutil
@@ -45,6 +46,8 @@ class CameraServer(http.server.ThreadingHTTPServer):
             picture = cv2.imencode(".jpg", np.full((48, 64, 3), index % 250, np.uint8))[1].tobytes()
             if path == "/torn" and index > 20:
                 picture = picture[: len(picture) * 3 // 4]
+            if path == "/huge" and index > 20:
+                picture = picture.replace(b"\x08\x00\x30\x00\x40\x03", b"\x08\x3e\x80\x3e\x80\x03")
             out.wfile.write(b"--b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(picture))
             out.wfile.write(picture + b"\r\n")
             self.sent = index
@@ -132,6 +135,7 @@ def child_of(camera: Camera) -> psutil.Process:
         pytest.param("/freezes", True, "gave nothing for 0.6 s", id="freezes with the connection open"),
         pytest.param("/ends", True, "stopped sending pictures", id="hangs up"),
         pytest.param("/torn", True, "sends data that is no whole picture", id="sends halves of pictures"),
+        pytest.param("/huge", True, "of more than 36 megapixels: choose", id="says that its pictures are 16,000 wide"),
     ],
 )
 def test_a_fault_is_a_source_error_without_the_password(
@@ -235,6 +239,21 @@ def test_close_from_another_thread_ends_it_within_a_second(server: CameraServer,
         pass
     assert time.monotonic() - started < 1.7
     assert list(source.frames()) == []
+
+
+def test_a_small_stream_of_huge_pictures_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    clip = tmp_path / "huge.png"
+    clip.write_bytes(cv2.imencode(".png", np.zeros((6000, 6500), np.uint8), (cv2.IMWRITE_PNG_BILEVEL, 1))[1].tobytes())
+    assert clip.stat().st_size < 50_000
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as files:
+        threading.Thread(target=files.serve_forever, args=(0.05,), daemon=True).start()
+        with (
+            camera(f"http://127.0.0.1:{files.server_port}/huge.png") as source,
+            pytest.raises(SourceError, match="of more than 36 megapixels"),
+        ):
+            next(source.frames())
+        files.shutdown()
 
 
 PIPELINE = "videotestsrc is-live=true {} ! video/x-raw,width=64,height=48,framerate=20/1{}"
