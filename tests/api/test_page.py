@@ -257,6 +257,9 @@ def test_filters_leave_what_was_asked_for_and_older_events_follow(chromium: Brow
     box.events.past = [
         told(kinds[age % 2], source=("door", "yard")[age % 2], label=f"thing {age}", at=now - age) for age in range(60)
     ]
+    left = {"zone": "step", "type": "leave"}
+    box.events.past += [told(data=left, alert=False, at=now - 60 - age) for age in range(50)]
+    box.events.past += [told(data={"zone": "step", "type": "enter"}, label="early bird", at=now - 200)]
     with open_api(box.can()) as api:
         visit = Visit(chromium, f"http://127.0.0.1:{api.port}/")
         page = visit.page
@@ -268,7 +271,11 @@ def test_filters_leave_what_was_asked_for_and_older_events_follow(chromium: Brow
         page.get_by_role("button", name="Alerts", exact=True).click()
         page.locator(".event[data-kind='sound']").first.wait_for(state="detached")
         rows.nth(29).wait_for()
-        assert rows.count() == 30
+        assert rows.count() == 30, "that somebody left is no alert"
+        page.get_by_role("button", name="Older events").click()
+        page.get_by_role("button", name="Older events").click()
+        page.get_by_text("Early bird entered step").wait_for()
+        assert rows.count() == 31
         page.get_by_label("Source").select_option("yard")
         page.get_by_text("No alerts. Draw a zone").wait_for()
         box.events.happen(told("sound", source="yard"))

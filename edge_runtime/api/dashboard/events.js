@@ -30,6 +30,7 @@ const rows = new Map();
 const verdicts = new Map();
 const watched = new Map();
 let chosen = [];
+let oldest = null;
 let running = null;
 
 /** Begin; `tell` hears whether the box is connected, `hear` of each new event. */
@@ -63,7 +64,7 @@ function fillFilters() {
 }
 
 at("by-source").addEventListener("change", () => load());
-at("older").addEventListener("click", () => load([...rows.values()].at(-1)?.event.at + ROUNDED_S));
+at("older").addEventListener("click", () => load(oldest + ROUNDED_S));
 
 async function stay(mine) {
   let wait = 1000;
@@ -101,7 +102,8 @@ async function load(before) {
   }
   if (load.last !== wanted) return;
   if (!before) clear();
-  for (const event of found) put(event, false);
+  for (const event of found.filter(isWanted)) put(event, false);
+  oldest = found.at(-1)?.at ?? oldest;
   at("older").hidden = found.length < SHOWN;
   if (!rows.size) {
     empty(chosen.includes("zone")
@@ -109,6 +111,10 @@ async function load(before) {
       : "Nothing yet. What the cameras and microphones notice appears here.");
   }
 }
+
+/** Tell whether an event belongs under the filter; that somebody left is no alert. */
+const isWanted = (event) =>
+  !chosen.length || (chosen.includes(event.kind) && !(event.kind === "zone" && event.data.type === "leave"));
 
 function empty(text) {
   at("no-events").textContent = text;
@@ -126,7 +132,7 @@ function arrived(event) {
   running.hear(event);
   addSource(event.source);
   if (event.kind === "feedback") verdictOf(event);
-  if (chosen.length && !chosen.includes(event.kind)) return;
+  if (!isWanted(event)) return;
   if (at("by-source").value && at("by-source").value !== event.source) return;
   put(event, true);
   if (isAlert(event)) {
