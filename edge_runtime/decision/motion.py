@@ -137,9 +137,8 @@ def _shrink(image: Image) -> NDArray[np.float32]:
     step = max(2, image.shape[1] // _COLUMNS)
     half = step // 2
     rows, columns = image.shape[0] // step * step, image.shape[1] // step * step
-    green = image[:rows, :columns, 1]
-    cells = np.zeros((rows // step, columns // step), np.float32)
-    for y in (0, half):
-        for x in (0, half):
-            cells += green[y::step, x::step]
-    return cells * np.float32(0.25)
+    # One walk over the picture instead of four, where it can be: that is what this costs.
+    walk = half if step % 2 == 0 else 1
+    green, jump, far = image[:rows:walk, :columns:walk, 1].astype(np.uint16), step // walk, half // walk
+    four = [green[y::jump, x::jump] for y in (0, far) for x in (0, far)]
+    return (four[0] + four[1] + four[2] + four[3]) * np.float32(0.25)

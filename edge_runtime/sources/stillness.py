@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Stillness:
         if self._last is None or self._anchor is None or self._last.shape != samples.shape:
             self._stir(cells, frame.at)
         else:
-            change = float(np.abs(samples.astype(np.int16) - self._last).mean())
+            change = float(cv2.absdiff(samples, self._last).mean())
             repeated = mark in self._known or self._recalled(samples, change)
             self._recent.append(_Span(frame.at, change, repeated))
             apart = np.abs(cells - self._anchor)
@@ -178,4 +179,4 @@ def _cells(samples: NDArray[np.uint8]) -> NDArray[np.float32]:
     cut = samples[: height * _CELL, : width * _CELL].astype(np.float32)
     if min(samples.shape) < _CELL:
         return cut
-    return np.asarray(cut.reshape(height, _CELL, width, _CELL).mean(axis=(1, 3)), np.float32)
+    return np.asarray(cv2.resize(cut, (width, height), interpolation=cv2.INTER_AREA), np.float32)

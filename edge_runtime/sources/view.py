@@ -183,12 +183,13 @@ def _halved(image: Image) -> Image:
 
 def _smeared(image: Image) -> float:
     step = max(image.shape[1] // 320, 1)
-    plane = image[:, ::step, 1].astype(np.int16)
-    tiles = plane[: plane.shape[0] // _SMEAR_TILE * _SMEAR_TILE].reshape(-1, _SMEAR_TILE, plane.shape[1])
+    plane = np.ascontiguousarray(image[: image.shape[0] // _SMEAR_TILE * _SMEAR_TILE, ::step, 1])
+    tiles = plane.reshape(-1, _SMEAR_TILE, plane.shape[1])
     if not tiles.size:
         return 0.0
-    across = np.abs(np.diff(tiles[:, 0], axis=1))
-    down = np.abs(tiles[:, 1:] - tiles[:, :1]).max(axis=1)[:, 1:]
+    first = tiles[:, 0].astype(np.int16)
+    across = np.abs(np.diff(first, axis=1))
+    down = np.maximum(tiles.max(axis=1) - first, first - tiles.min(axis=1))[:, 1:]
     textured = across > 4
     return float(np.mean(down[textured] <= 1)) if textured.mean() > 0.01 else 0.0
 
