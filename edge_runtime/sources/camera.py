@@ -42,7 +42,11 @@ _SLOW_LOGIN_S, _SLOWEST_LOGIN_S = 60.0, 600.0
 
 # Greedy on purpose: a password may hold any character, and masking too much is the safe side.
 _USER_INFO = re.compile(r"(://[^\s:/@]*:).*@")
-_SECRET_VALUE = re.compile(r"((?:pass\w*|pwd|\w*-pw|loginpas|token|secret|\w*key|auth)=)[^\s&]*", re.IGNORECASE)
+_SECRET_VALUE = re.compile(
+    r"((?:pass\w*|pwd|pw|loginpas|token|secret|key|auth\w*|sig|signature|cookies|extra-headers)=)"
+    r"""(?:"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?|[^\s&]*)""",
+    re.IGNORECASE,
+)
 
 
 def mask_credentials(text: str) -> str:

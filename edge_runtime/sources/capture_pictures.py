@@ -119,12 +119,9 @@ def main() -> None:
         return
     from edge_runtime.sources.grabbing import grabber  # noqa: PLC0415 - see above
 
-    source = grabber(parent.request, parent.last_words)
-    if not source.opened:
-        parent.tell(error=f"cannot be opened{parent.last_words()}")
-        return
     try:
-        problem = _serve(parent, source)
+        source = grabber(parent.request, parent.last_words)
+        problem = _serve(parent, source) if source.opened else f"cannot be opened{parent.last_words()}"
     except SourceError as error:
         problem = str(error)
     parent.tell(error=problem)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import cv2
@@ -151,14 +152,16 @@ class Launched:
         head = re.sub(r"\s*!\s*appsink\b[^!]*$", "", description)
         tail = "! videoconvert ! video/x-raw,format=I420 ! y4menc ! fdsink fd=1 sync=false"
         self.opened = False
-        program = shutil.which("gst-launch-1.0") or "gst-launch-1.0"
-        # The user's own pipeline, as words and not as a line for a shell.
-        words = [program, "-q", *f"{head} {tail}".split()]
-        self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)  # noqa: S603
+        program = [sys.executable, "-P", "-m", "edge_runtime.sources.launch_pipeline"]
+        self._process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - our own
+        with contextlib.suppress(BrokenPipeError), cast("io.BufferedWriter", self._process.stdin) as description_in:
+            description_in.write(f"{head} {tail}".encode())
         self._pipe = cast("io.BufferedReader", self._process.stdout)
         header = self._pipe.readline(_HEADER_BYTES).decode("ascii", "replace")
         size = re.match(r"YUV4MPEG2 .*?W(\d+) H(\d+)", header)
         if size:
+            if int(size[1]) * int(size[2]) > MOST_PIXELS:
+                raise SourceError(TOO_LARGE)
             self._shape = (int(size[2]) * 3 // 2, int(size[1]))
             self._picture = np.empty(self._shape, np.uint8)
             self.opened = True

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import cv2
 
 from edge_runtime.errors import InputError
+from edge_runtime.sources import launch_pipeline
 from edge_runtime.sources.camera import Camera, mask_credentials
 from edge_runtime.sources.microphone import Microphone
 from edge_runtime.sources.replay import PictureFile, VideoFile, WavFile
@@ -77,10 +77,9 @@ def open_camera(settings: CameraSettings) -> FrameSource:
         InputError: the address is of no known kind, or the file cannot be read.
     """
     url = settings.url
-    launchable = cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER) or shutil.which("gst-launch-1.0")
-    if " ! " in url and not launchable:
+    if " ! " in url and not (cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER) or launch_pipeline.is_there()):
         raise InputError(
-            f"camera {settings.name}: there is no GStreamer here; install gstreamer1.0-tools and "
+            f"camera {settings.name}: there is no GStreamer here; install "
             "gstreamer1.0-plugins-good, or use an rtsp:// address or /dev/video0"
         )
     if " ! " in url or _STREAM.match(url) or _DEVICE.fullmatch(url):

@@ -259,7 +259,25 @@ def test_a_small_stream_of_huge_pictures_is_refused_before_it_fills_the_memory(t
 PIPELINE = "videotestsrc is-live=true {} ! video/x-raw,width=64,height=48,framerate=20/1{}"
 
 
-@pytest.mark.skipif(shutil.which("gst-launch-1.0") is None, reason="gstreamer1.0-tools is not installed")
+needs_gstreamer = pytest.mark.skipif(
+    shutil.which("gst-inspect-1.0") is None
+    or subprocess.run(["gst-inspect-1.0", "--exists", "y4menc"], check=False).returncode != 0,
+    reason="gstreamer1.0-plugins-good is not installed",
+)
+
+
+@needs_gstreamer
+def test_no_command_line_shows_a_pipelines_password() -> None:
+    url = PIPELINE.format("name=S3cret", "")
+    with camera(url) as source:
+        frames = source.frames()
+        next(frames)
+        lines = [" ".join(each.cmdline()) for each in child_of(source).children(recursive=True)]
+    assert any("launch_pipeline" in line for line in lines)
+    assert "S3cret" not in "".join(lines)
+
+
+@needs_gstreamer
 @pytest.mark.parametrize(
     ("pipeline", "pictures", "message"),
     [
