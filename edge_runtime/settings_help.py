@@ -13,13 +13,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_SHAPES: dict[type, str] = {dict: "keys with values", list: "a list", tuple: "a list"}
+_REASONS = {
+    "tuple_type": "write a list: [one, two], or a line for each that begins with '-'",
+    "model_type": "write keys with their values, such as {key: value}",
+}
+_NAME = re.compile(r"^\^\[(?P<signs>[^]]+)\]\{1,(?P<most>\d+)\}\$$")
+
+
 def explain_error(error: ValidationError, settings: type[BaseModel]) -> str:
     """Return the first thing wrong in one line: the key, its value, and what to do."""
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"unknown key {key!r}{_nearest(first['loc'], settings)}; see 'edge-runtime config --explain'"
-    reason = first["msg"].removeprefix("Value error, ")
+    reason = _REASONS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch" and (name := _NAME.match(first["ctx"]["pattern"])):
+        others = " ".join(name["signs"].removeprefix("A-Za-z0-9"))
+        reason = f"write 1 to {name['most']} letters (a to z), digits and any of {others}"
     if not key:
         return reason
     if first["type"] == "missing":
@@ -31,8 +42,8 @@ def explain_error(error: ValidationError, settings: type[BaseModel]) -> str:
 
 def _safe(value: object) -> str:
     """Show a wrong value without the passwords that addresses may hold."""
-    if isinstance(value, (dict, list, tuple)):
-        return f"a {type(value).__name__}"
+    if type(value) in _SHAPES:
+        return _SHAPES[type(value)]
     return re.sub(r"://[^/@\s]*@", "://***@", repr(value))
 
 

@@ -24,8 +24,17 @@ CAMERA = "cameras: [{name: door, url: 'rtsp://me:hunter2@cam/1'"
         pytest.param("mqtt: {port: abc}", "mqtt.port is 'abc'", id="wrong-type"),
         pytest.param("mqtt: {port: 99999}", "mqtt.port is 99999", id="out-of-range"),
         pytest.param("cameras: 3", "cameras is 3", id="number-for-a-list"),
+        pytest.param(
+            "cameras: {name: door}", "cameras is keys with values: write a list: [one, two]", id="one-for-a-list"
+        ),
+        pytest.param("alerts: a dog", "alerts is 'a dog': write a list", id="words-for-a-list"),
+        pytest.param("mqtt: broker", "mqtt is 'broker': write keys with their values", id="word-for-a-section"),
         pytest.param("cameras: [{name: door}]", "cameras.0.url is missing", id="missing-key"),
-        pytest.param("device: {name: 'a/b'}", "device.name is 'a/b'", id="name-that-is-no-topic-level"),
+        pytest.param(
+            "device: {name: 'a/b'}",
+            "device.name is 'a/b': write 1 to 64 letters (a to z), digits and any of _ -",
+            id="name-that-is-no-topic-level",
+        ),
         pytest.param("- a", "holds a list", id="not-a-mapping"),
         pytest.param("a: [", "not valid YAML at line 1", id="broken-yaml"),
         pytest.param("secrets: {mqtt_password: hunter2}", "EDGE_* environment", id="secret-in-the-file"),
