@@ -100,8 +100,8 @@ class ViewMemory:
         if minute >= self._next and (self.familiar is None or len(self._samples) >= ENOUGH_SAMPLES):
             self.freeze()
             self._fresh = 0
-            later = 3 * minute if self._next == FIRST_MINUTES else min(2 * minute, minute + DAY_MINUTES)
-            self._next = max(later, minute + 1)
+            first = self._next == FIRST_MINUTES
+            self._next = minute + (2 * FIRST_MINUTES if first else min(max(minute, 1), DAY_MINUTES))
 
     def knows_elsewhere(self, view: View, place: int) -> bool:
         """Tell whether what is at one place of a look is familiar, but elsewhere in the view."""
@@ -125,7 +125,7 @@ class ViewMemory:
         """Let what was learnt be familiar from now on."""
         # How far looks were from a memory that knew less would make strange things look usual.
         recent = tuple(self._samples)[-max(self._fresh, ENOUGH_SAMPLES) :]
-        self.familiar = self._learner.freeze(recent)
+        self.familiar = self._learner.freeze(recent if len(recent) >= ENOUGH_SAMPLES else ())
         self.digest = self.familiar.digest()
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -168,7 +168,7 @@ class ViewMemory:
         self._learner, self._lens, self._next = learner, learner.lens, int(kept["next"])
         self._samples.extend(samples)
         self._fresh = len(samples)
-        if len(samples) >= ENOUGH_SAMPLES:
+        if self._next > FIRST_MINUTES:
             self.freeze()
 
     def _known(self, view: View, minute: int, strange: Places | None) -> Places:

@@ -137,7 +137,8 @@ class UnusualSound:
     def kept(self) -> tuple[Mapping[str, object], Mapping[str, NDArray[Any]]]:
         """Return all that is worth keeping on disk. Not while another thread listens."""
         state = {"threshold": self._threshold.state(), "minutes": self._minutes, "next": self._next}
-        return {**state, "settled": self._settled}, self._learning.to_arrays() if self._learning.count else {}
+        state |= {"settled": self._settled, "successor": self._successor.state() if self._successor else None}
+        return state, self._learning.to_arrays() if self._learning.count else {}
 
     def take(self, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take on what `kept` returned.
@@ -148,11 +149,14 @@ class UnusualSound:
         self._begin()
         self._threshold.restore(state["threshold"])
         self._minutes, self._next, settled = int(state["minutes"]), int(state["next"]), bool(state["settled"])
+        if state.get("successor"):
+            self._successor = self._fresh()
+            self._successor.restore(state["successor"])
         if arrays:
             self._learning = AnomalyMemory.from_arrays(arrays)
-            if settled:
+            if self._next > FIRST_MINUTES:
                 self._freeze()
-                self._settled = True
+                self._settled = settled
 
     def _hear(self, heard: AudioChunk) -> list[Event]:
         if not 0 <= heard.at - self._minute_at < 60:

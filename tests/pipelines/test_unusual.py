@@ -228,6 +228,24 @@ def test_a_restart_forgets_nothing(camera: Camera) -> None:
     assert len(after.watch(60.0, blob(2, 4))) == 1
 
 
+@pytest.mark.parametrize(("minute", "judges_at"), [(3, 19), (6, 15), (13, 15), (20, 15)])
+def test_after_a_restart_within_the_first_minutes_learning_goes_on(minute: int, judges_at: int) -> None:
+    """Before two minutes of looks nothing is learnt that could be kept; after them nothing is lost."""
+    camera = Camera(Unusual(1.0, 300.0))
+    for passed in range(judges_at):
+        if passed == minute:
+            state, arrays = camera.unusual.kept()
+            camera.unusual = Unusual(1.0, 300.0)
+            camera.unusual.take(json.loads(json.dumps(state)), arrays)
+        camera.watch(60.0)
+    history = camera.unusual.kept()[0]["thresholds"]
+    camera.watch(120.0)
+    later = camera.unusual.kept()[0]["thresholds"]
+    assert isinstance(history, dict)
+    assert isinstance(later, dict)
+    assert later["brief"]["minutes"] >= history["brief"]["minutes"] + 1
+
+
 def test_what_is_forgotten_is_learnt_anew(camera: Camera) -> None:
     camera.unusual.forget()
     camera.watch(4.0)

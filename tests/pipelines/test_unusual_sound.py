@@ -130,6 +130,24 @@ def test_a_restart_forgets_nothing(room: Room) -> None:
     assert sum(array.nbytes for array in arrays.values()) < 500_000
 
 
+@pytest.mark.parametrize("minute", [3, 8, 20, 70])
+def test_a_restart_within_the_first_hours_delays_nothing(minute: int) -> None:
+    room = Room()
+    for passed in range(YOUNG_MINUTES + SOON + 3):
+        if passed in (16, 47):
+            assert room.unusual.kept()[0]["settled"] is True
+        if passed == minute:
+            state, arrays = room.unusual.kept()
+            room.unusual = UnusualSound(cells, ALARMS, COOLDOWN_S)
+            room.unusual.take(json.loads(json.dumps(state)), arrays)
+        assert room.hear(4) == []
+        room.at += 56.0
+    history = room.unusual.kept()[0]["threshold"]
+    assert isinstance(history, dict)
+    assert history["minutes"] <= SOON + 4
+    assert len(room.hear(12, "bang")) == 1
+
+
 def test_a_gap_is_no_sound(room: Room) -> None:
     room.hear(3)
     room.at += 30.0
