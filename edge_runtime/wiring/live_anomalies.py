@@ -170,6 +170,7 @@ class _Keeper:
         self._models = {name: model for name, (_, model) in learners.items()}
         self._paths = {name: usual_file(settings, name) for name in learners}
         self._written = {name for name, path in self._paths.items() if path.exists()}
+        self._taken: dict[str, object] = {}
 
     def serve(self, stopping: threading.Event, alive: Callable[[], None]) -> None:
         """Do so until told to stop."""
@@ -180,11 +181,14 @@ class _Keeper:
             self._notice()
             if waited_s >= KEEP_EVERY_S:
                 waited_s = 0.0
-                for name, learner in self._learners.items():
-                    if learner.snapshot:
-                        self._write(name, *learner.snapshot)
-                    # What is written an hour later; nobody waits for a look.
+                for learner in self._learners.values():
                     learner.ask()
+            # Made with the next look or sound, which nobody waits for.
+            for name, learner in self._learners.items():
+                snapshot = learner.snapshot
+                if snapshot and snapshot is not self._taken.get(name):
+                    self._taken[name] = snapshot
+                    self._write(name, *snapshot)
 
     def save(self) -> None:
         """Write all down as it is; nobody judges any more."""
@@ -195,6 +199,7 @@ class _Keeper:
     def _notice(self) -> None:
         for name in [name for name in self._written if not self._paths[name].exists()]:
             self._learners[name].forget()
+            self._taken[name] = self._learners[name].snapshot
             self._written.discard(name)
             log.info("%s: what is usual was forgotten and is learnt anew", name)
 
@@ -220,4 +225,6 @@ def _recall(learner: Learns, path: Path, model: str) -> None:
     except FileNotFoundError:
         return
     except (OSError, ValueError, KeyError, TypeError) as error:
+        # Part of it may have been taken on.
+        learner.forget()
         log.warning("%s is damaged (%s); what is usual is learnt anew", path, error)

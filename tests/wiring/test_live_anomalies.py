@@ -96,6 +96,30 @@ def test_what_was_learnt_is_there_after_a_restart(settings: Settings, models: Mo
     assert made(settings, models).kept()[0]["minutes"] == 77
 
 
+def test_what_was_learnt_in_an_hour_survives_a_power_cut_after_it(
+    settings: Settings, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_anomalies, "_TICK_S", 0.01)
+    monkeypatch.setattr(live_anomalies, "KEEP_EVERY_S", 0.02)
+    path = usual_file(settings, "yard")
+    with ExitStack() as closing:
+        house, unusual = attended(settings, models, closing)
+        unusual._minutes = 60
+        stopping, ticks = threading.Event(), iter(range(500))
+
+        def alive() -> None:
+            if path.exists() or next(ticks) == 499:
+                stopping.set()
+            elif unusual._asked:
+                # The next look.
+                unusual._listen()
+                monkeypatch.setattr(live_anomalies, "KEEP_EVERY_S", 3600.0)
+
+        house.servers["usual"](stopping, alive)
+        closing.pop_all()
+    assert made(settings, models).kept()[0]["minutes"] == 60
+
+
 @pytest.mark.parametrize("content", [b"", b"no archive", None], ids=["empty", "damaged", "of another model"])
 def test_a_file_that_cannot_be_used_is_learnt_anew(
     settings: Settings, models: Models, content: bytes | None, caplog: pytest.LogCaptureFixture
@@ -109,6 +133,28 @@ def test_a_file_that_cannot_be_used_is_learnt_anew(
         path.write_bytes(content)
     caplog.set_level("INFO")
     assert made(settings, models).kept()[0]["minutes"] == 0
+    assert "learnt anew" in caplog.text
+
+
+@pytest.mark.parametrize("damage", ["truncated", "bit flipped"])
+def test_no_damage_to_a_file_stops_the_box(
+    settings: Settings, models: Models, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ExitStack() as closing:
+        _, unusual = attended(settings, models, closing)
+        unusual._minutes = 77
+    path = usual_file(settings, "yard")
+    whole, anew = path.read_bytes(), 0
+    for place in range(0, len(whole), 13):
+        damaged = bytearray(whole[:place] if damage == "truncated" else whole)
+        if damage != "truncated":
+            damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        minutes = made(settings, models).kept()[0]["minutes"]
+        # A date in the file was hit, or nothing that counts.
+        assert minutes == 0 or (damage == "bit flipped" and minutes == 77)
+        anew += minutes == 0
+    assert anew > 0.6 * len(range(0, len(whole), 13))
     assert "learnt anew" in caplog.text
 
 
