@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 
 _INCOMING = 16
 _LONGEST_TEXT = 64 * 1024
+_COMPLAIN_EVERY_S = 60.0
 
 
 class MqttSink:
@@ -67,6 +68,7 @@ class MqttSink:
         self._announced: dict[str, Sequence[tuple[str, str]]] = {}
         self._published = 0
         self._lock = threading.Lock()
+        self._complained: dict[str, float] = {}
         self._readers: dict[str, tuple[TextReader, str | None]] = {}
         self._incoming: queue.Queue[Received | None] = queue.Queue(_INCOMING)
         self._reading = threading.Thread(target=self._read, name="mqtt-reader", daemon=True)
@@ -161,7 +163,7 @@ class MqttSink:
         if received.topic not in self._readers:
             return
         if len(received.payload) > _LONGEST_TEXT:
-            _log.warning("MQTT: %d bytes on %s are too many; passed over", len(received.payload), received.topic)
+            self._complain("%d bytes on %s are too many; passed over", len(received.payload), received.topic)
             return
         self._put(received)
 
@@ -172,9 +174,16 @@ class MqttSink:
             except queue.Full:
                 with contextlib.suppress(queue.Empty):
                     self._incoming.get_nowait()
-                    _log.warning("MQTT: more than %d messages wait to be read; the oldest is dropped", _INCOMING)
+                    self._complain("more than %d messages wait to be read; the oldest are dropped", _INCOMING)
             else:
                 return
+
+    def _complain(self, text: str, *values: object) -> None:
+        """Say what is wrong with messages: once a minute each, for whoever sends many would fill the disk with it."""
+        now = time.monotonic()
+        if now - self._complained.get(text, -_COMPLAIN_EVERY_S) >= _COMPLAIN_EVERY_S:
+            self._complained[text] = now
+            _log.warning(f"MQTT: {text}", *values)
 
     def _read(self) -> None:
         while True:
@@ -185,7 +194,7 @@ class MqttSink:
             try:
                 answer = reader(received.payload.decode())
             except UnicodeDecodeError:
-                _log.warning("MQTT: a message on %s is not UTF-8 text; passed over", received.topic)
+                self._complain("a message on %s is not UTF-8 text; passed over", received.topic)
                 continue
             except EdgeError as error:
                 answer = {"error": str(error)}

@@ -17,7 +17,7 @@ from edge_runtime.config import MqttSettings
 from edge_runtime.errors import ConfigError, InputError
 from edge_runtime.sinks import delivery
 from edge_runtime.sinks.broker import EmbeddedBroker
-from edge_runtime.sinks.connection import Connection
+from edge_runtime.sinks.connection import Connection, Received
 from edge_runtime.sinks.homeassistant import Box, Eye, discovery_messages
 from edge_runtime.sinks.mqtt import MqttSink
 from edge_runtime.sinks.spool import Spool
@@ -376,3 +376,17 @@ def test_tls_to_a_broker_without_it_is_named(
 def test_missing_authority_file_is_a_wrong_setting(make_sink: Callable[..., MqttSink], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"mqtt.ca_file .*nothing.pem cannot be used: No such file"):
         make_sink(1, tls=True, ca_file=tmp_path / "nothing.pem")
+
+
+def test_a_flood_of_messages_that_mean_nothing_does_not_fill_the_log(
+    make_sink: Callable[..., MqttSink], caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = make_sink(1)
+    sink.on_message("edge/box/ask", lambda _: None)
+    for payload in [b"?"] * 500 + [b"x" * 70_000] * 500:
+        sink._take_in(Received("edge/box/ask", payload, None, None))
+    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warnings == [
+        "MQTT: more than 16 messages wait to be read; the oldest are dropped",
+        "MQTT: 70000 bytes on edge/box/ask are too many; passed over",
+    ]
