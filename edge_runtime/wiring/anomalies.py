@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -228,10 +227,13 @@ def overlay(image: Image, heat: Floats, threshold: float) -> Image:
 
 def _first_kind(paths: Sequence[str]) -> Kind:
     """Return what the first of the files is that can be read."""
+    reasons: list[str] = []
     for path in paths:
-        with contextlib.suppress(InputError):
+        try:
             return _kind(Path(path))
-    raise InputError(f"none of {len(paths)} files is a picture or a sound that can be read")
+        except InputError as error:
+            reasons.append(str(error))
+    raise InputError(f"none of {len(paths)} files can be used; {reasons[0]}" if len(paths) > 1 else reasons[0])
 
 
 def _kind(path: Path) -> Kind:

@@ -78,3 +78,21 @@ def test_a_bad_picture_among_those_to_learn_is_told_and_the_rest_learnt(
     assert status == 2
     assert "damaged.png" in err
     assert out == "paper: learnt 8 picture files; 1 files could not be used\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        pytest.param(("gone.png",), "gone.png: no such file or directory", id="one-that-is-not-there"),
+        pytest.param(("gone", "away"), "none of 2 files can be used; ", id="none-that-is-there"),
+        pytest.param((".",), "the folder holds no pictures and no sounds", id="folder-without"),
+    ],
+)
+def test_why_nothing_can_be_learnt_is_told(
+    command_line: Run, config: str, tmp_path: Path, names: tuple[str, ...], said: str
+) -> None:
+    status, _, err = command_line(
+        "anomaly", "learn", "paper", *(str(tmp_path / name) for name in names), "--config", config
+    )
+    assert status == 2
+    assert said in err

@@ -22,6 +22,9 @@ export function sentence(event) {
   return capital(tell ? tell(event.data, event.label ?? "something", event) : event.kind.replaceAll("_", " "));
 }
 
+/** Leave out which camera it is, and where: the line begins with its name. */
+const withoutAddress = (reason) => reason.replace(/^camera \S+ at \S+:\/\/\S+ /, "");
+
 const named = (name) => String(name ?? "").replaceAll("_", " ");
 
 const WORDS = {
@@ -35,7 +38,7 @@ const WORDS = {
   intent: (data) => `heard “${data.transcript ?? ""}”${data.intent ? "" : ", and did not understand"}`,
   wake: (data, label) => `woken by “${data.word ?? label}”`,
   answered: (data) => `“${data.question ?? ""}”`,
-  source_status: (data, _, event) => `${event.source} is ${named(data.status)}${data.reason ? `: ${data.reason}` : ""}`,
+  source_status: (data, _, event) => `${event.source} is ${named(data.status)}${data.reason ? `: ${withoutAddress(data.reason)}` : ""}`,
   timer_finished: (data) => data.said ?? "a timer has ended",
   switch: (data) => `${named(data.switch)} switched ${data.on ? "on" : "off"}`,
   feedback: (data) => (data.verdict === "fine" ? "you said: that was fine" : "you said: that was right"),
