@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -228,10 +229,13 @@ def show_config(
     all_keys: Annotated[bool, typer.Option("--explain", help="Show every key, its default and what it does.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Check a settings file and show what is in force, or explain every key."""
+    """Check a settings file and show what is in force, passwords masked, or explain every key."""
     settings = Settings.load(config)
     if not all_keys:
-        print(settings.model_dump_json(indent=None if as_json else 2, exclude={"secrets"}))
+        from edge_runtime.wiring.evidence import masked  # noqa: PLC0415 - it needs much that this verb does not
+
+        shown = masked(settings.model_dump(mode="json", exclude={"secrets"}))
+        print(json.dumps(shown, indent=None if as_json else 2, ensure_ascii=False))
         return
     rows = list(explain(Settings))
     if as_json:

@@ -163,6 +163,14 @@ def test_config_explains_every_key(run: Callable[..., Any]) -> None:
     assert {"key": "mqtt.port", "default": "1883", "description": "Broker port."} in lines
 
 
+def test_config_shows_what_is_in_force_without_passwords(run: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("cameras: [{name: door, url: 'rtsp://me:S3cret@10.0.0.2/x'}]")
+    status, (shown,), _ = run("config", "--json", "--config", "a.yaml")
+    assert status == 0
+    assert shown["cameras"][0]["url"] == "rtsp://me:***@10.0.0.2/x"
+    assert "S3cret" not in str(shown)
+
+
 def test_doctor_says_what_to_do(run: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("mqtt: {port: 1}\ndevice: {data_dir: data}\ncameras: [{name: a, url: noise.png}]")
     status, lines, _ = run("doctor", "--json", "--config", "a.yaml")
