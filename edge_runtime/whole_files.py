@@ -34,7 +34,7 @@ def write_whole(path: Path, content: str | bytes, *, durably: bool = True, priva
         private: for its owner's eyes alone.
 
     Raises:
-        OSError: the disk refuses; nothing is left of the attempt.
+        OSError: the disk refuses; nothing half-written is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Two programs may write at the same time: each writes its own, and the last to be done counts.
@@ -48,6 +48,9 @@ def write_whole(path: Path, content: str | bytes, *, durably: bool = True, priva
                 file.flush()
                 os.fsync(file.fileno())
         fresh.replace(path)
+        if durably:
+            # Until then the old content may come back.
+            sync_folder(path.parent)
     except OSError:
         with contextlib.suppress(OSError):
             fresh.unlink(missing_ok=True)

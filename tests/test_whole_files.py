@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import stat
 import zipfile
@@ -39,6 +40,16 @@ def test_new_content_takes_the_place_of_the_old_and_nothing_else_is_left(tmp_pat
     write_whole(path, "schön", durably=durably)
     assert path.read_text(encoding="utf-8") == "schön"
     assert [file.name for file in path.parent.iterdir()] == ["kept.json"]
+
+
+@pytest.mark.parametrize(("durably", "brought"), [(True, [False, True]), (False, [])], ids=["durably", "for now"])
+def test_what_shall_survive_a_power_cut_is_brought_to_disk_with_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, brought: list[bool], *, durably: bool
+) -> None:
+    synced: list[bool] = []
+    monkeypatch.setattr("os.fsync", lambda file: synced.append(stat.S_ISDIR(os.fstat(file).st_mode)))
+    write_whole(tmp_path / "kept", "x", durably=durably)
+    assert synced == brought
 
 
 def test_what_is_private_is_its_owners_alone(tmp_path: Path) -> None:
