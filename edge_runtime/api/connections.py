@@ -36,6 +36,8 @@ class _Connection(H11Protocol):
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections:
             self._refuse(503, f"{self.limits.connections} connections are open already; try again later")
+        elif self._from_here() > self.limits.connections_of_one:
+            self._refuse(503, f"{self.limits.connections_of_one} connections of yours are open already; close one")
         else:
             self._watch()
 
@@ -92,6 +94,11 @@ class _Connection(H11Protocol):
             if timer:
                 timer.cancel()
         self._reading = self._writing = None
+
+    def _from_here(self) -> int:
+        """Return how many connections there are from this one's address."""
+        clients = [getattr(other, "client", None) for other in self.connections]
+        return sum(bool(client and self.client and client[0] == self.client[0]) for client in clients)
 
     def _refuse(self, status: int, why: str) -> None:
         body = json_bytes(error_body(why, status))

@@ -25,6 +25,7 @@ class HttpLimits:
         requests_per_minute: of one client.
         pictures_per_minute: of one client, besides: live pictures and those of events.
         connections: open at once.
+        connections_of_one: of them from one address: a stranger who holds these leaves some to the owner.
         head_bytes: of a request's first line and headers.
         head_s: until a request's headers are there.
         body_s: until its body is.
@@ -38,6 +39,7 @@ class HttpLimits:
     requests_per_minute: int = 120
     pictures_per_minute: int = 1200
     connections: int = 100
+    connections_of_one: int = 80
     head_bytes: int = 32 * 2**10
     head_s: float = 10.0
     body_s: float = 30.0

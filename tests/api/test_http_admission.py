@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -252,6 +252,23 @@ def test_one_connection_too_many_is_told_so() -> None:
 
         assert until(full)
         assert json.loads(refused[-1].partition(b"\r\n\r\n")[2])["error"]["type"] == "server_error"
+
+
+def test_one_address_does_not_take_all_connections() -> None:
+    limits = HttpLimits(connections=10, connections_of_one=3)
+    with open_api(limits=limits) as api, ExitStack() as stack:
+        for _ in range(5):
+            stack.enter_context(connection(api)).sendall(b"GET ")
+
+        def served(address: str) -> bytes:
+            # Who is refused before it has asked may find the connection reset.
+            with suppress(ConnectionError), socket.create_connection(("127.0.0.1", api.port), 10, (address, 0)) as wire:
+                wire.sendall(head("GET /healthz"))
+                return wire.recv(65536)
+            return b""
+
+        assert until(lambda: b"3 connections of yours are open already" in served("127.0.0.1"))
+        assert served("127.0.0.2").startswith(b"HTTP/1.1 200")
 
 
 def test_a_client_that_does_not_read_is_hung_up_on() -> None:
