@@ -1,15 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
 
 import pytest
 
+import edge_runtime
 from edge_runtime.config import Settings
 from edge_runtime.errors import ConfigError
 from edge_runtime.settings_help import explain
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CAMERA = "cameras: [{name: door, url: 'rtsp://me:hunter2@cam/1'"
 
@@ -69,6 +68,11 @@ CAMERA = "cameras: [{name: door, url: 'rtsp://me:hunter2@cam/1'"
         pytest.param(CAMERA + ", alerts: ['  ']}]", "cameras.0.alerts.0 is", id="alert-empty"),
         pytest.param("alerting: {quiet_hours: ['22:00-22:00']}", "no time at all", id="quiet-hours-that-never-are"),
         pytest.param(CAMERA + "}, {name: door, url: b}]", "two sources are called 'door'", id="name-given-twice"),
+        pytest.param(
+            "microphones: [{name: vision}]",
+            "no source can be called 'vision', as a part",
+            id="name-of-a-part-of-the-box",
+        ),
     ],
 )
 def test_wrong_settings_are_explained_in_one_line(tmp_path: Path, text: str, said: str) -> None:
@@ -148,3 +152,13 @@ def test_a_cap_is_a_number(tmp_path: Path, value: str) -> None:
     (tmp_path / "a.yaml").write_text(f"cloud: {{budget: {{usd_per_day: {value}}}}}")
     with pytest.raises(ConfigError, match=r"cloud\.budget\.usd_per_day is (inf|nan): input should be a finite number"):
         Settings.load(tmp_path / "a.yaml")
+
+
+def test_every_part_of_the_box_keeps_its_name_to_itself(tmp_path: Path) -> None:
+    code = "".join(path.read_text() for path in Path(edge_runtime.__file__).parent.rglob("*.py"))
+    names = set(re.findall(r'(?:add_server|Worker)\("([a-z-]+)"', code))
+    assert {"vision", "http", "home-assistant"} <= names
+    for name in names:
+        (tmp_path / "a.yaml").write_text(f"cameras: [{{name: {name}, url: a.mp4}}]")
+        with pytest.raises(ConfigError, match=f"no source can be called '{name}'"):
+            Settings.load(tmp_path / "a.yaml")

@@ -123,7 +123,7 @@ class Announcer:
                 self._mqtt.retain(topic, payload)
         self._reset()
         if not self._once:
-            self._house.add_server("home", self._serve)
+            self._house.add_server("home-assistant", self._serve)
         self._mqtt.start()
 
     def _announce(self) -> None:

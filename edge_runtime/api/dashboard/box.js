@@ -7,7 +7,7 @@ import { showTeaching } from "./teach.js";
 const EVERY_MS = 15000;
 const PERIODS = { month: "This month", day: "Today", minute: "This minute" };
 /** The box's own parts; every other one is a camera or a microphone. */
-export const WORKERS = { http: "This page and the API", vision: "Seeing", answering: "Answering", timers: "Timers", home: "Home Assistant", usual: "Learning what is usual", alerts: "Alerts in words", wyoming: "Voice for Home Assistant" };
+export const WORKERS = { http: "This page and the API", vision: "Seeing", answering: "Answering", timers: "Timers", "home-assistant": "Home Assistant", usual: "Learning what is usual", alerts: "Alerts in words", "unusual-sounds": "Learning usual sounds", wyoming: "Voice for Home Assistant" };
 let running = null;
 
 /** Begin; `tell` gets what the box says of itself each time. */
