@@ -36,12 +36,11 @@ class Cut:
         if self.over:
             return ""
         text = self._held + piece
-        found = [at for at in (text.find(stop) for stop in self._stops) if at >= 0]
-        if found:
-            text, self._held, self.over = text[: min(found)], "", True
-        else:
-            begun = 0 if last else max((_begun(text, stop) for stop in self._stops), default=0)
-            text, self._held = text[: len(text) - begun], text[len(text) - begun :]
+        found = min((at for at in (text.find(stop) for stop in self._stops) if at >= 0), default=len(text))
+        begun = len(text) - (0 if last else max((_begun(text, stop) for stop in self._stops), default=0))
+        # A stop word that may have begun before one that is whole would cut earlier.
+        self.over = found < len(text) and found <= begun
+        text, self._held = text[: min(found, begun)], "" if self.over else text[begun:]
         return self._within(text)
 
     def _within(self, text: str) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import soundfile
 from http_box import Mind, data_url, open_api, simple, written
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from openai import BadRequestError
 
@@ -174,6 +174,7 @@ def test_endless_speech_is_refused() -> None:
         encoding.feed(minute)
 
 
+@example(text="baa", stops=["a", "baa"], most=None, steps=[2])
 @given(
     st.text("abcé ", max_size=40),
     st.lists(st.text("abc", min_size=1, max_size=3), max_size=3),
