@@ -131,7 +131,10 @@ class HomeAssistantSettings(Section):
 
     enabled: bool = Field(default=True, description="Announce cameras and sensors.")
     prefix: str = Field(default="homeassistant", description="Home Assistant's discovery prefix.")
-    pictures: bool = Field(default=True, description="Send pictures to the broker: of alerts, and now and then.")
+    pictures: bool = Field(
+        default=True,
+        description="Send pictures to the broker: of alerts, and now and then. To one outside the home only if set.",
+    )
     picture_every_s: float = Field(
         default=10.0,
         ge=0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from concurrent.futures import Future
 from functools import partial
@@ -23,7 +24,7 @@ from edge_runtime.sources.device import Device
 from edge_runtime.types import Event, Question
 from edge_runtime.wiring.bundle_choice import BundleChoice
 from edge_runtime.wiring.drawn_zones import DrawnZones
-from edge_runtime.wiring.home_pictures import CameraPictures
+from edge_runtime.wiring.home_pictures import CameraPictures, sends_pictures
 from edge_runtime.wiring.live_pictures import LivePictures
 from edge_runtime.wiring.machine import machine_of
 from edge_runtime.wiring.told_home import ToldHome
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from edge_runtime.sources.opening import FrameSource
     from edge_runtime.types import Answer
     from edge_runtime.wiring.assembly import Models
+
+log = logging.getLogger(__name__)
 
 TICK_S = 0.5
 MEASURE_EVERY_S = 60.0
@@ -111,7 +114,10 @@ class Announcer:
         """
         self._eyes, self._heard = {eye.name: eye for eye in eyes}, heard
         home = self._settings.homeassistant
-        if home.enabled and home.pictures and eyes:
+        if home.enabled and home.pictures and not sends_pictures(self._settings):
+            host = self._settings.mqtt.host
+            log.warning("no pictures go to %s, which is not at home; homeassistant.pictures: true sends them", host)
+        if sends_pictures(self._settings) and eyes:
             live = LivePictures(list(self._eyes), self._house.views, scene, self._house.states)
             self._house.watch_along(live.look_on)
             self._pictures = CameraPictures(self._mqtt, self._settings, live)

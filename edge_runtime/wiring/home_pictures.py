@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -18,6 +19,27 @@ if TYPE_CHECKING:
     from edge_runtime.wiring.live_pictures import LivePictures
 
 
+_HOME_NAMES = (".local", ".lan", ".home", ".home.arpa", ".internal", ".localhost", ".fritz.box")
+
+
+def sends_pictures(settings: Settings) -> bool:
+    """Tell whether pictures go to the broker: to one elsewhere than at home only if the settings say so themselves."""
+    home = settings.homeassistant
+    if not (home.enabled and home.pictures):
+        return False
+    return "pictures" in home.model_fields_set or _is_at_home(settings.mqtt.host)
+
+
+def _is_at_home(host: str) -> bool:
+    """Tell whether a broker is in a private network, as far as its address says."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        name = host.lower().rstrip(".")
+        return "." not in name or name.endswith(_HOME_NAMES)
+    return address.is_private or address.is_link_local
+
+
 class AlertPictures:
     """A sink that sends the picture of each alert, retained: the last one of each camera stands on its topic."""
 
@@ -32,10 +54,9 @@ class AlertPictures:
     @classmethod
     def of(cls, mqtt: MqttSink | None, settings: Settings) -> AlertPictures | None:
         """Return it where Home Assistant shall have pictures."""
-        home = settings.homeassistant
-        if mqtt is None or not (home.enabled and home.pictures):
+        if mqtt is None or not sends_pictures(settings):
             return None
-        return cls(mqtt, settings.device.name, home.picture_width)
+        return cls(mqtt, settings.device.name, settings.homeassistant.picture_width)
 
     def publish(self, event: Event) -> None:
         """Send the picture of an event that is an alert."""
