@@ -170,7 +170,8 @@ class Announcer:
             for state in states:
                 held += self._retain(topics.states(state, device))
             held += self._retain([(topics.zone_topic(device, camera, zone), "OFF") for zone in self._zones_of(camera)])
-            held += [topics.picture_topic(device, camera), topics.snapshot_topic(device, camera)]
+            if sends_pictures(self._settings):
+                held += [topics.picture_topic(device, camera), topics.snapshot_topic(device, camera)]
             held += [topic for topic, _ in topics.states(Event("source_status", camera, 0.0, {"status": ""}), device)]
         for source in (*self._eyes, *(microphone.name for microphone in self._settings.microphones)):
             held += self._retain([(f"{topics.root(device)}/{topics.level(source)}/anomaly", "OFF")])

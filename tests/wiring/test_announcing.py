@@ -137,6 +137,25 @@ def test_a_home_switches_presses_and_sees(start: Any, listen: Callable[..., List
         assert json.loads(heard.texts("edge/box/system")[-1])["memory"] > 0
 
 
+def test_pictures_that_are_switched_off_do_not_stay_on_the_broker(start: Any, listen: Callable[..., Listener]) -> None:
+    heard = listen(start.port, "edge/box/door/+")
+
+    def last(topic: str) -> bytes | bytearray | None:
+        payloads = [message.payload for message in heard.on(f"edge/box/door/{topic}")]
+        return payloads[-1] if payloads else None
+
+    with ExitStack() as stack:
+        box = start(stack, ["door"])
+        box.house.look_on(seen("door"))
+        pictures = AlertPictures.of(box.mqtt, box.settings)
+        assert pictures is not None
+        pictures.publish(alert())
+        assert wait_until(lambda: bool(last("picture") and last("snapshot")))
+    with ExitStack() as stack:
+        start(stack, ["door"], pictures=False)
+        assert wait_until(lambda: last("picture") == last("snapshot") == b"")
+
+
 def test_what_is_drawn_appears_and_what_is_gone_goes(
     start: Any, listen: Callable[..., Listener], tmp_path: Path
 ) -> None:
