@@ -81,7 +81,7 @@ class Controls:
             return {str(name): on for name, on in kept.items() if isinstance(on, bool)}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
             log.warning("%s cannot be read (%s); everything is switched on", self._path, error)
             return {}
 

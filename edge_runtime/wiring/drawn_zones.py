@@ -63,7 +63,7 @@ class DrawnZones:
             return {str(camera): as_settings(zones) for camera, zones in data.items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, AttributeError, InputError) as error:
+        except (OSError, ValueError, AttributeError, RecursionError, InputError) as error:
             self._set_aside(error)
             return {}
 

@@ -69,7 +69,7 @@ class ToldHome:
             self._topics = [str(topic) for topic in kept["topics"]]
         except FileNotFoundError:
             return
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             log.warning("%s cannot be read (%s); what is gone may stay in Home Assistant", self._path, error)
 
     def _save(self) -> None:

@@ -54,7 +54,7 @@ def test_a_switch_that_is_not_there_is_named_with_those_that_are() -> None:
         Controls(views("door"), print).set("x", on=True)
 
 
-@pytest.mark.parametrize("content", ["", "[1]", '{"door_detection": "no"}', "{", '{"other": false}'])
+@pytest.mark.parametrize("content", ["", "[1]", '{"door_detection": "no"}', "{", '{"other": false}', "[" * 10**5])
 def test_a_damaged_file_leaves_everything_on(tmp_path: Path, content: str) -> None:
     (tmp_path / "switches.json").write_text(content)
     controls = Controls(views("door"), print, tmp_path)

@@ -48,6 +48,7 @@ def test_impossible_drawings_are_refused(tmp_path: Path, zones: list[ZoneSetting
     [
         pytest.param("{", id="no-json"),
         pytest.param("[]", id="no-mapping"),
+        pytest.param("[" * 10**5, id="too-deep"),
         pytest.param('{"door": 3}', id="no-zones"),
         pytest.param('{"door": [{"name": "../x", "polygon": []}]}', id="zone-that-is-none"),
         pytest.param(b"\xff\xfe", id="binary"),

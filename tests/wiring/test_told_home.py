@@ -25,7 +25,7 @@ def test_topics_that_hold_something_no_more_are_emptied_once(tmp_path: Path) -> 
     assert ToldHome(tmp_path).empty(["y"]) == []
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"components": 3}', '{"components": {}, "topics": 3}'])
+@pytest.mark.parametrize("content", ["", "[]", '{"components": 3}', '{"components": {}, "topics": 3}', "[" * 10**5])
 def test_a_damaged_file_is_begun_anew(tmp_path: Path, content: str) -> None:
     (tmp_path / "homeassistant.json").write_text(content)
     told = ToldHome(tmp_path)
