@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from edge_runtime.config import MicrophoneSettings, Settings
+from edge_runtime.config import OWN_NAMES, MicrophoneSettings, Settings
 from edge_runtime.decision.scene import Scene
 from edge_runtime.house import House
 from edge_runtime.metrics import Metrics
@@ -21,6 +21,7 @@ from edge_runtime.runtime import Runtime
 from edge_runtime.sinks.console import ConsoleSink
 from edge_runtime.sinks.fanout import FanOut
 from edge_runtime.sinks.snapshot import annotate, save_picture
+from edge_runtime.sources.naming import name_of
 from edge_runtime.sources.opening import open_camera, open_microphone
 from edge_runtime.types import Event
 from edge_runtime.watch_sections import CameraSettings
@@ -211,21 +212,15 @@ def demo_settings(stack: ExitStack) -> Settings:
 def with_sources(settings: Settings, sources: Sequence[str]) -> Settings:
     """Return the settings with more cameras, or microphones for sound files, named after their files."""
     cameras, microphones = list(settings.cameras), list(settings.microphones)
-    taken = {*(camera.name for camera in cameras), *(microphone.name for microphone in microphones)}
+    taken = {*OWN_NAMES, *(camera.name for camera in cameras), *(microphone.name for microphone in microphones)}
     for source in sources:
-        name = _name(source, taken)
+        name = name_of(source, taken)
+        taken.add(name)
         if Path(source).suffix.lower() in _SOUNDS:
             microphones.append(MicrophoneSettings(name=name, device=source))
         else:
             cameras.append(CameraSettings(name=name, url=source))
     return settings.model_copy(update={"cameras": tuple(cameras), "microphones": tuple(microphones)})
-
-
-def _name(source: str, taken: set[str]) -> str:
-    stem = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in Path(source).stem)[:56] or "camera"
-    name = next(n for n in (stem, *(f"{stem}-{i}" for i in range(2, 1000))) if n not in taken)
-    taken.add(name)
-    return name
 
 
 def console(show: Callable[[str], None], *, as_json: bool) -> ConsoleSink:

@@ -31,7 +31,7 @@ from edge_runtime.watch_sections import (
     VisionSettings,
 )
 
-_OWN_NAMES = frozenset(
+OWN_NAMES = frozenset(
     {*ASKERS, "alerts", "answering", "home-assistant", "timers", "unusual-sounds", "usual", "vision"}
 )
 """What parts of the box are called where they say how they are, or what may leave: a camera's state would be theirs."""
@@ -203,7 +203,7 @@ class Settings(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two sources are called {twice[0]!r}; give each its own name")
-        ours = sorted(set(names) & _OWN_NAMES)
+        ours = sorted(set(names) & OWN_NAMES)
         if ours:
             raise ValueError(f"no source can be called {ours[0]!r}, as a part of the box is; give it another name")
         return self
