@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+import cv2
 import numpy as np
 
 from edge_runtime.errors import SourceError
@@ -19,9 +20,10 @@ from edge_runtime.sources.pace import Arrival, Pace
 from edge_runtime.types import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from edge_runtime.sources.pace import Trouble
+    from edge_runtime.types import Image
     from edge_runtime.watch_sections import CameraSettings
 
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
@@ -129,8 +131,10 @@ class Camera(Device):
                 self.arrival = Arrival(told["at"], told["seen"], told["damaged"], told["media_s"])
                 self.missed = missed_before + told["missed"]
                 self.trouble = self._pace.update(self.arrival)
-                image = np.frombuffer(pixels, np.uint8).reshape(told["height"], told["width"], 3)
-                yield Frame(self.name, told["at"], image)
+                frame = Frame(self.name, told["at"], _rgb(pixels, told["shape"], told["conversion"]))
+                # Nothing points into the memory of a program that has ended.
+                del pixels
+                yield frame
                 timeout_s = max(self._settings.read_timeout_s, 1.5 / self._settings.fps)
         except SourceError:
             # A decoder that opens and then gives nothing is tried in turns with the processor's own.
@@ -170,3 +174,7 @@ def _secrets(url: str) -> set[str]:
     except ValueError:
         return set()
     return {password, unquote(password)} if password else set()
+
+
+def _rgb(pixels: bytearray | memoryview, shape: Sequence[int], conversion: int) -> Image:
+    return np.asarray(cv2.cvtColor(np.frombuffer(pixels, np.uint8).reshape(shape), conversion), np.uint8)

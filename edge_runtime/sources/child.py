@@ -88,8 +88,8 @@ class ChildProgram:
         if self._readable.poll(max(0.0, (until - time.monotonic()) * 1000)):
             self.answer(_KILL_TIMEOUT_S)
 
-    def answer(self, timeout_s: float) -> tuple[dict[str, Any], bytearray]:
-        """Return the next answer and the bytes that belong to it.
+    def answer(self, timeout_s: float) -> tuple[dict[str, Any], bytearray | memoryview]:
+        """Return the next answer and the bytes that belong to it; shared ones are good until more is asked for.
 
         Raises:
             SourceError: nothing came in time, or the program told an error, or it ended.
@@ -120,7 +120,7 @@ class ChildProgram:
         if self._shared is not None:
             self._shared.close()
 
-    def _answer(self, give_up_at: float) -> tuple[dict[str, Any], bytearray]:
+    def _answer(self, give_up_at: float) -> tuple[dict[str, Any], bytearray | memoryview]:
         while b"\n" not in self._unread:
             self._receive(self._unread, 4096, give_up_at)
         line, _, payload = self._unread.partition(b"\n")
@@ -131,17 +131,13 @@ class ChildProgram:
         self._unread, payload = payload[size:], payload[:size]
         while len(payload) < size:
             self._receive(payload, size - len(payload), give_up_at)
-        if shared := answer.get("shared", 0):
-            payload = self._copy(shared)
-        return answer, payload
+        return answer, (self._seen(answer["shared"]) if "shared" in answer else payload)
 
-    def _copy(self, size: int) -> bytearray:
+    def _seen(self, size: int) -> memoryview:
         if self._shared is None or len(self._shared) < size:
-            if self._shared is not None:
-                self._shared.close()
+            # The older one lives on as long as something points into it.
             self._shared = mmap.mmap(self._shared_memory, size, prot=mmap.PROT_READ)
-        with memoryview(self._shared) as whole, whole[:size] as part:
-            return bytearray(part)
+        return memoryview(self._shared)[:size]
 
     def _receive(self, buffer: bytearray, most: int, give_up_at: float) -> None:
         if not self._readable.poll(max(0.0, (give_up_at - time.monotonic()) * 1000)):

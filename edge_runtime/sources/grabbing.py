@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import cv2
 import numpy as np
@@ -17,9 +17,12 @@ from edge_runtime.sources.faults import MOST_PIXELS, TOO_LARGE
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
+
+    Room: TypeAlias = Callable[[int], memoryview]
+    """Gives so many bytes that pictures go their way in."""
 
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _TRANSPORT = {
@@ -59,8 +62,8 @@ class Grabber(Protocol):
     def grab(self) -> bool:
         """Wait for the next picture; False when no more will come."""
 
-    def retrieve(self) -> NDArray[np.uint8] | None:
-        """Return the last picture, None where it cannot be decoded."""
+    def retrieve(self, room: Room) -> NDArray[np.uint8] | None:
+        """Return the last picture, in `room` if it can be laid there; None where it cannot be decoded."""
 
 
 def grabber(request: Mapping[str, Any], problem: Any) -> Grabber:
@@ -111,21 +114,17 @@ class Capture:
         """Wait for the next picture; False when no more will come."""
         return self._capture.grab()
 
-    def retrieve(self) -> NDArray[np.uint8] | None:
+    def retrieve(self, room: Room) -> NDArray[np.uint8] | None:
         """Return the last picture in BGR, None where it cannot be decoded.
 
         Raises:
             SourceError: it is too large.
         """
         if not self.packed:
-            width, height = (self._capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-            if width * height > MOST_PIXELS:
-                raise SourceError(TOO_LARGE)
+            return self._unpacked(room)
         usable, picture = self._capture.retrieve()
         if not usable:
             return None
-        if not self.packed:
-            return cast("NDArray[np.uint8]", picture)
         # A camera that turns its pictures says so in each; FFmpeg would not turn them either.
         how = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
         try:
@@ -134,6 +133,15 @@ class Capture:
             if "CV_IO_MAX" in error.err:
                 raise SourceError(TOO_LARGE) from None
             return None
+
+    def _unpacked(self, room: Room) -> NDArray[np.uint8] | None:
+        width, height = (int(self._capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        if width * height > MOST_PIXELS:
+            raise SourceError(TOO_LARGE)
+        # OpenCV copies into an array of the right size, and makes another one where it is not.
+        place = np.frombuffer(room(width * height * 3), np.uint8).reshape(height, width, 3) if width * height else None
+        usable, picture = self._capture.retrieve(place)
+        return cast("NDArray[np.uint8]", picture) if usable else None
 
 
 class Launched:
@@ -172,7 +180,7 @@ class Launched:
             return False
         return self._pipe.readinto(self._picture.data.cast("B")) == self._picture.nbytes
 
-    def retrieve(self) -> NDArray[np.uint8]:
+    def retrieve(self, _room: Room) -> NDArray[np.uint8]:
         """Return the last picture's planes, I420."""
         return self._picture
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import pytest
 
 from edge_runtime.errors import SourceError
@@ -17,7 +18,15 @@ from edge_runtime.watch_sections import CameraSettings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PICTURE = {"at": 0.0, "seen": 1, "damaged": 0, "missed": 0, "media_s": None, "height": 1, "width": 1}
+PICTURE = {
+    "at": 0.0,
+    "seen": 1,
+    "damaged": 0,
+    "missed": 0,
+    "media_s": None,
+    "shape": (1, 1, 3),
+    "conversion": cv2.COLOR_BGR2RGB,
+}
 
 
 class Door:

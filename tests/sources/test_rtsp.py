@@ -110,7 +110,8 @@ def test_a_fault_is_told_and_healed_and_another_camera_sees_nothing_of_it(
         assert reason in watched.told[-1][1]
         happen(heal)
         assert wait_for(lambda: watched.state == "online", 5) < 5
-        assert open_things() == before, "nothing is left of the fault"
+        # What tests before this one left to the garbage collector may end meanwhile.
+        assert all(now <= then for now, then in zip(open_things(), before, strict=True)), "something is left of it"
         watched.close()
         other.close()
     seen = other.numbers[known:]
