@@ -31,9 +31,7 @@ from edge_runtime.watch_sections import (
     VisionSettings,
 )
 
-OWN_NAMES = frozenset(
-    {*ASKERS, "alerts", "answering", "home-assistant", "timers", "unusual-sounds", "usual", "vision"}
-)
+OWN_NAMES = frozenset({*ASKERS, "alerts", "answering", "home-assistant", "timers", "unusual-sounds", "usual", "vision"})
 """What parts of the box are called where they say how they are, or what may leave: a camera's state would be theirs."""
 
 
@@ -46,7 +44,9 @@ class DeviceSettings(Section):
     data_dir: Path = Field(
         default=Path("~/.local/share/edge-runtime"), description="Folder for the event spool and the spending record."
     )
-    threads: int = Field(default=2, ge=1, le=64, description="CPU threads for one model run.")
+    threads: int = Field(
+        default=2, ge=1, le=64, description="CPU threads for one model run; unless set, 1 for those of several cameras."
+    )
 
 
 class MicrophoneSettings(Section):

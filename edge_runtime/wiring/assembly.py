@@ -55,9 +55,11 @@ class Models:
     @classmethod
     def of(cls, settings: Settings) -> Models:
         """Return the models as the settings want them."""
-        vision = settings.vision
-        bundle = chosen_bundle(settings)
-        return cls(bundle, threads=settings.device.threads, min_score=vision.min_score, labels=vision.labels)
+        vision, device = settings.vision, settings.device
+        # Several cameras keep the processor busy between them: sharing out each run would only cost more.
+        one = len(settings.cameras) > 1 and "threads" not in device.model_fields_set
+        threads = 1 if one else device.threads
+        return cls(chosen_bundle(settings), threads=threads, min_score=vision.min_score, labels=vision.labels)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -170,3 +170,23 @@ def test_how_sure_a_local_answer_must_be(
     answer = answerer.answer(Question("is there a person", "test", 0.0))
     assert answer.confidence == pytest.approx(score)
     assert (answer.origin, answer.model) == (origin, Models.of(about).manifest.name)
+
+
+@pytest.mark.parametrize(
+    ("device", "cameras", "threads"),
+    [
+        pytest.param({}, 1, 2, id="one camera: a run is over sooner with two"),
+        pytest.param({}, 2, 1, id="two cameras share the processor anyway"),
+        pytest.param({"threads": 2}, 2, 2, id="who sets it has it so"),
+    ],
+)
+def test_several_cameras_take_one_thread_a_run(device: dict[str, int], cameras: int, threads: int) -> None:
+    asked = []
+
+    class Asked(Models):
+        def __init__(self, _bundle: object, *, threads: int, **_others: object) -> None:
+            asked.append(threads)
+
+    watched = [{"name": f"c{number}", "url": "rtsp://127.0.0.1/a"} for number in range(cameras)]
+    Asked.of(Settings.model_validate({"device": device, "cameras": watched}))
+    assert asked == [threads]
