@@ -89,12 +89,11 @@ class App:
         # Whoever waits for the end of a recording serves nobody.
         doors = Doors(settings) if settings.wyoming.enabled and not self._once else None
         heard = microphones or (doors and doors.hears)
-        asked = settings.api.enabled and not self._once
+        feed = make_feed(settings) if settings.api.enabled and not self._once else None
         voice = make_voice(settings, models, questions) if heard else None
         sounds = make_sounds(settings, models) if microphones else None
-        dictation = make_dictation(settings.voice.dictation, settings.device.threads) if heard or asked else None
+        dictation = make_dictation(settings.voice.dictation, settings.device.threads) if heard or feed else None
         self._mqtt = make_mqtt(settings, self._closing)
-        feed = make_feed(settings) if asked else None
         pictures = AlertPictures.of(self._mqtt, settings)
         self.house = self._make_house((self._mqtt, console, doors, feed, pictures), models, answerer, dictation)
         for camera, eye in zip(settings.cameras, cameras, strict=True):
