@@ -64,8 +64,7 @@ class LevelMemory:
 
     def each(self, levels: Sequence[Floats]) -> tuple[float, ...]:
         """Return what each level by itself, and at last the whole, makes of a thing."""
-        scores = [memory.score(cells)[0] for memory, cells in zip(self.memories, levels, strict=True)]
-        return (*scores, self.whole.score(_whole(levels)))
+        return self._judged(levels)[0]
 
     def score(self, levels: Sequence[Floats]) -> tuple[float, Floats]:
         """Return how unusual a thing is, 1 being what normal things are, and each of its cells in the finest level.
@@ -73,13 +72,12 @@ class LevelMemory:
         Raises:
             ValueError: fewer than two things were learnt, or cells have other features.
         """
-        found = [memory.score(cells) for memory, cells in zip(self.memories, levels, strict=True)]
-        finest = max((heat.shape for _, heat in found), key=math.prod)
+        scores, heats = self._judged(levels)
+        finest = max((heat.shape for heat in heats), key=math.prod)
         middles, _ = self._spreads()
-        heats = [_stretched(heat, finest) / np.float32(m) for (_, heat), m in zip(found, np.exp(middles), strict=False)]
-        heat: Floats = np.average(np.stack(heats), 0, self.weights[:-1]).astype(np.float32)
-        scores = np.array([[*(score for score, _ in found), self.whole.score(_whole(levels))]])
-        return float(self._together(scores)[0]), heat
+        shown = [_stretched(heat, finest) / np.float32(m) for heat, m in zip(heats, np.exp(middles[:-1]), strict=True)]
+        heat: Floats = np.average(np.stack(shown), 0, self.weights[:-1]).astype(np.float32)
+        return float(self._together(np.array([scores]))[0]), heat
 
     def threshold(self, false_alarms: float = FALSE_ALARMS) -> float:
         """Return the score that at most this share of normal things exceeds."""
@@ -116,6 +114,12 @@ class LevelMemory:
         memory.memories = tuple(AnomalyMemory.from_arrays(_part(arrays, place)) for place in range(len(weights) - 1))
         memory.whole = WholeMemory.from_arrays(_part(arrays, _WHOLE))
         return memory
+
+    def _judged(self, levels: Sequence[Floats]) -> tuple[tuple[float, ...], tuple[Floats, ...]]:
+        """Return what each level, and at last the whole, makes of a thing, and of each cell in each level."""
+        found = [memory.score(cells) for memory, cells in zip(self.memories, levels, strict=True)]
+        scores = (*(score for score, _ in found), self.whole.score(_whole(levels)))
+        return scores, tuple(heat for _, heat in found)
 
     def _spreads(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return middles and spreads of the logarithms of what the levels and the whole make of normal things."""
