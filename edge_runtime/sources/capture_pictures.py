@@ -181,7 +181,7 @@ def _send(parent: Parent, source: Grabber, picture: NDArray[np.uint8], told: Map
         shared[:] = picture
     # The parent converts it: the picture is copied once on its way, not twice.
     facts = {"shared": picture.nbytes, "shape": picture.shape, "conversion": source.conversion}
-    parent.tell(**told, **facts, media_s=source.media_s)
+    parent.tell(b"", **told, **facts, media_s=source.media_s)
 
 
 if __name__ == "__main__":
